@@ -1,0 +1,17 @@
+// Limits that users meet; docs/format.md repeats them.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace selvedge::limits {
+
+inline constexpr std::size_t name_bytes_max = std::size_t{64} << 10;
+inline constexpr std::size_t image_bytes_max = (std::size_t{1} << 24) - 1;
+inline constexpr std::size_t nesting_max = 32;
+inline constexpr std::size_t labels_max = 65535;
+inline constexpr std::size_t metadata_bytes_max = std::size_t{64} << 10;
+/// One operation with all its images (bulk batches are cut well below it).
+inline constexpr std::size_t entry_bytes_max = std::size_t{48} << 20;
+
+}  // namespace selvedge::limits

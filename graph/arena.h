@@ -1,0 +1,85 @@
+// Memory for versions and adjacency blocks.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include <tsl/robin_map.h>
+
+#include "base/spin.h"
+
+namespace selvedge::graph {
+
+/// Role: size-class allocator for the small, short-headed objects of a graph. Classes are steps of
+///   8 bytes to 64, then four per doubling; chunks of 2 MiB are asked for with huge pages.
+/// Invariants: an object is freed with the size that it was allocated with; chunks are returned to
+///   the system only when the arena dies; a shard hoards at most `hoard_max` objects per class,
+///   the rest goes through the shared lists, so memory freed by one thread serves every thread.
+/// Threads: all functions may be called from any thread.
+/// After failure: `allocate` returns nullptr at the limit or when the system refuses; nothing else
+///   changes.
+class Arena {
+ public:
+  explicit Arena(std::uint64_t limit_bytes);
+  ~Arena();
+  Arena(const Arena&) = delete;
+  Arena& operator=(const Arena&) = delete;
+
+  /// 8-aligned memory of at least `bytes` bytes, or nullptr.
+  void* allocate(std::size_t bytes);
+  void deallocate(void* pointer, std::size_t bytes) noexcept;
+
+  /// Bytes handed out and not freed (rounded to classes).
+  std::uint64_t used_bytes() const;
+  /// Bytes taken from the system.
+  std::uint64_t reserved_bytes() const { return reserved_.load(std::memory_order_relaxed); }
+  std::uint64_t limit_bytes() const { return limit_bytes_; }
+
+  /// Accounts memory that lives outside the arena (record tables) against the same limit.
+  bool reserve_outside(std::uint64_t bytes);
+  void release_outside(std::uint64_t bytes) noexcept;
+
+ private:
+  static constexpr std::size_t shard_count = 16;
+  static constexpr std::size_t class_count = 52;
+  static constexpr std::size_t largest_class_bytes = std::size_t{128} << 10;
+  static constexpr std::size_t chunk_bytes = std::size_t{2} << 20;
+  static constexpr std::size_t hoard_max = 512;
+
+  struct Free {
+    Free* next;
+  };
+  struct FreeList {
+    Free* head = nullptr;
+    std::uint32_t count = 0;
+  };
+  struct alignas(128) Shard {
+    SpinLatch latch;
+    std::byte* bump = nullptr;
+    std::byte* bump_end = nullptr;
+    std::int64_t used = 0;
+    std::array<FreeList, class_count> lists{};
+  };
+
+  static std::size_t class_of(std::size_t bytes);
+  static std::size_t class_bytes(std::size_t index);
+  Shard& shard();
+  void* refill(Shard& shard, std::size_t index);
+  void spill(FreeList& list, std::size_t index);
+  std::byte* map(std::size_t bytes);
+  void unmap(void* address, std::size_t bytes) noexcept;
+
+  const std::uint64_t limit_bytes_;
+  std::atomic<std::uint64_t> reserved_{0};
+  std::atomic<std::int64_t> large_used_{0};
+  std::array<Shard, shard_count> shards_;
+  SpinLatch shared_latch_;
+  std::array<std::vector<FreeList>, class_count> shared_;
+  tsl::robin_map<void*, std::size_t> mapped_;  // everything taken from the system
+};
+
+}  // namespace selvedge::graph
