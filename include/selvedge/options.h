@@ -1,0 +1,60 @@
+// How a store is opened.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+
+#include <selvedge/file_system.h>
+
+namespace selvedge {
+
+/// When a commit is acknowledged. See docs/durability.md for what a crash can take in each mode.
+enum class SyncMode : std::uint8_t {
+  immediate,  ///< when its log is on disk
+  batch,      ///< when its log is in memory; synced at an interval
+  none,       ///< when its log is in memory; synced at rotation, checkpoint and close
+};
+
+enum class Compression : std::uint8_t { none, zstd };
+
+struct Options {
+  SyncMode sync = SyncMode::immediate;
+  /// Interval of `SyncMode::batch`.
+  std::chrono::milliseconds batch_interval{100};
+
+  bool create_if_missing = true;
+  /// No lock, no change on disk; writes return `read_only`. Works beside a live store: it shows
+  /// the state that a recovery at this moment would find.
+  bool read_only = false;
+
+  /// Upper bound of the graph's memory in bytes; 0 = none. Beyond it writes return
+  /// `out_of_memory` and nothing changes.
+  std::uint64_t memory_limit_bytes = 0;
+
+  /// A log segment is closed at this size, or at this many entries (0 = no limit).
+  std::uint64_t segment_bytes = std::uint64_t{64} << 20;
+  std::uint64_t segment_entries_max = 0;
+  /// Each of the two buffers in which commits gather while the log is being written.
+  std::uint32_t log_buffer_bytes = std::uint32_t{4} << 20;
+  /// What a transaction gathers privately before it streams to the log; 0 logs each operation.
+  std::uint32_t transaction_buffer_bytes = std::uint32_t{64} << 10;
+
+  /// A checkpoint is taken after this much log (0 = never by size) and after this time with any
+  /// new log (0 = never by time).
+  std::uint64_t checkpoint_log_bytes = std::uint64_t{256} << 20;
+  std::chrono::seconds checkpoint_interval{0};
+  Compression snapshot_compression = Compression::none;
+  /// Run maintenance (batch sync, segment preparation, checkpoints, settling) in a thread of the
+  /// store. Without it call `Store::maintain`.
+  bool background_maintenance = true;
+
+  /// Threads of recovery; 0 = one per processor, at most 8.
+  unsigned recovery_threads = 0;
+  /// End the log at the first damage instead of refusing to open; the report says what was lost.
+  bool salvage = false;
+
+  /// Null: the machine's own. Must outlive the store.
+  FileSystem* file_system = nullptr;
+};
+
+}  // namespace selvedge

@@ -1,0 +1,378 @@
+// Reading: handles, cursors and everything that a view or a transaction can be asked.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <iterator>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <selvedge/error.h>
+#include <selvedge/types.h>
+#include <selvedge/value.h>
+
+namespace selvedge {
+
+namespace detail {
+class ReadState;
+}
+
+class Reader;
+
+/// A property of an image: key and value, borrowed.
+struct PropertyView {
+  KeyId key;
+  ValueView value;
+};
+
+/// The properties of an entity in one view. Borrowed from the view; cheap to copy.
+class Properties {
+ public:
+  Properties() = default;
+  Properties(const detail::ReadState* state, std::span<const std::byte> image)
+      : state_(state), data_(image.data()), size_(static_cast<std::uint32_t>(image.size())) {}
+  [[nodiscard]] std::size_t size() const;
+  [[nodiscard]] PropertyView at(std::size_t index) const;
+  /// Absent when the entity has no such property.
+  [[nodiscard]] ValueView operator[](KeyRef key) const;
+  [[nodiscard]] std::span<const std::byte> image() const { return {data_, size_}; }
+
+ private:
+  const detail::ReadState* state_ = nullptr;
+  const std::byte* data_ = nullptr;
+  std::uint32_t size_ = 0;
+};
+
+/// A node as a view sees it. Valid as long as the view (of a transaction: until it ends).
+class Node {
+ public:
+  Node(NodeId id, Properties properties) : id_(id), properties_(properties) {}
+  [[nodiscard]] NodeId id() const { return id_; }
+  [[nodiscard]] const Properties& properties() const { return properties_; }
+  [[nodiscard]] ValueView operator[](KeyRef key) const { return properties_[key]; }
+  [[nodiscard]] std::size_t label_count() const;
+  [[nodiscard]] LabelId label(std::size_t index) const;
+  [[nodiscard]] bool has_label(LabelRef label) const;
+
+ private:
+  friend class Reader;
+  NodeId id_;
+  Properties properties_;
+};
+
+/// An edge as a view sees it. Valid as long as the view.
+class Edge {
+ public:
+  Edge(EdgeId id, NodeId source, NodeId target, TypeId type, Properties properties)
+      : id_(id), source_(source), target_(target), type_(type), properties_(properties) {}
+  [[nodiscard]] EdgeId id() const { return id_; }
+  [[nodiscard]] NodeId source() const { return source_; }
+  [[nodiscard]] NodeId target() const { return target_; }
+  [[nodiscard]] TypeId type() const { return type_; }
+  [[nodiscard]] const Properties& properties() const { return properties_; }
+  [[nodiscard]] ValueView operator[](KeyRef key) const { return properties_[key]; }
+
+ private:
+  EdgeId id_;
+  NodeId source_;
+  NodeId target_;
+  TypeId type_;
+  Properties properties_;
+};
+
+/// Keeps what a cursor reads from being freed. Move-only; one thread.
+class Pin {
+ public:
+  Pin() = default;
+  explicit Pin(const detail::ReadState* state);
+  Pin(Pin&& other) noexcept : state_(std::exchange(other.state_, nullptr)) {}
+  Pin& operator=(Pin&& other) noexcept {
+    std::swap(state_, other.state_);
+    return *this;
+  }
+  ~Pin();
+  [[nodiscard]] const detail::ReadState* state() const { return state_; }
+  /// Lets memory go between two records of a long iteration.
+  void renew();
+
+ private:
+  const detail::ReadState* state_ = nullptr;
+};
+
+/// The edges of one node, in no particular order. Settled runs are scanned without a look at
+/// anything else. Holds memory back while it lives: use it up or drop it.
+///
+///   for (auto cursor = view.edges(node, Direction::out); cursor.next();) use(cursor.neighbour());
+class EdgeCursor {
+ public:
+  EdgeCursor() = default;
+
+  /// Goes to the next edge; false at the end.
+  bool next() {
+    while (at_ != end_) {
+      const std::uint64_t entity = at_[0].load(std::memory_order_relaxed);
+      const std::uint64_t neighbour = at_[1].load(std::memory_order_relaxed);
+      if (!regular_) {
+        if (next_checked()) {
+          return true;
+        }
+        break;
+      }
+      at_ += 2;
+      if (((entity & entity_mask_) ^ entity_bits_) != 0 ||
+          ((neighbour & neighbour_mask_) ^ neighbour_bits_) != 0) {
+        continue;
+      }
+      entity_ = entity;
+      neighbour_ = neighbour;
+      if (!confirm_ || confirm_type()) {
+        return true;
+      }
+    }
+    return next_run();
+  }
+
+  [[nodiscard]] EdgeId id() const { return {entity_ & id_mask}; }
+  /// The node at the other end.
+  [[nodiscard]] NodeId neighbour() const { return {neighbour_ & id_mask}; }
+  /// True when the edge starts at the node asked about.
+  [[nodiscard]] bool outgoing() const { return outgoing_; }
+  /// The whole edge: costs a look at its record.
+  [[nodiscard]] Edge edge() const;
+
+  class Iterator {
+   public:
+    using iterator_category = std::input_iterator_tag;
+    using value_type = Edge;
+    using difference_type = std::ptrdiff_t;
+    using pointer = void;
+    using reference = Edge;
+    Iterator() = default;
+    explicit Iterator(EdgeCursor* cursor) : cursor_(cursor->next() ? cursor : nullptr) {}
+    Edge operator*() const { return cursor_->edge(); }
+    Iterator& operator++() {
+      if (!cursor_->next()) {
+        cursor_ = nullptr;
+      }
+      return *this;
+    }
+    void operator++(int) { ++*this; }
+    bool operator==(const Iterator&) const = default;
+
+   private:
+    EdgeCursor* cursor_ = nullptr;
+  };
+  Iterator begin() { return Iterator(this); }
+  Iterator end() { return {}; }
+
+ private:
+  friend class Reader;
+  using Word = std::atomic<std::uint64_t>;
+  static constexpr std::uint64_t id_mask = ~std::uint64_t{0xff};
+
+  EdgeCursor(Pin pin, NodeId node, Direction direction, std::optional<TypeId> type);
+  bool next_run();
+  bool next_checked();
+  [[nodiscard]] bool confirm_type() const;
+  bool open(bool outgoing);
+
+  const Word* at_ = nullptr;
+  const Word* end_ = nullptr;
+  bool regular_ = true;
+  bool confirm_ = false;  ///< the type shares its bits with others
+  bool outgoing_ = true;
+  bool more_ = false;  ///< the other direction is still to come
+  bool skip_loops_ = false;
+  std::uint64_t entity_mask_ = 0;
+  std::uint64_t entity_bits_ = 0;
+  std::uint64_t neighbour_mask_ = 0;
+  std::uint64_t neighbour_bits_ = 0;
+  std::uint64_t entity_ = 0;
+  std::uint64_t neighbour_ = 0;
+  std::uint64_t head_ = 0;
+  std::uint32_t run_ = 0;
+  std::uint32_t runs_ = 0;
+  TypeId type_;
+  NodeId node_;
+  Pin pin_;
+};
+
+/// Nodes, all or those of a label, in no particular order.
+class NodeCursor {
+ public:
+  NodeCursor() = default;
+  bool next();
+  [[nodiscard]] NodeId id() const { return node_->id(); }
+  [[nodiscard]] const Node& node() const { return *node_; }
+
+  class Iterator {
+   public:
+    using iterator_category = std::input_iterator_tag;
+    using value_type = Node;
+    using difference_type = std::ptrdiff_t;
+    using pointer = const Node*;
+    using reference = const Node&;
+    Iterator() = default;
+    explicit Iterator(NodeCursor* cursor) : cursor_(cursor->next() ? cursor : nullptr) {}
+    const Node& operator*() const { return cursor_->node(); }
+    const Node* operator->() const { return &cursor_->node(); }
+    Iterator& operator++() {
+      if (!cursor_->next()) {
+        cursor_ = nullptr;
+      }
+      return *this;
+    }
+    void operator++(int) { ++*this; }
+    bool operator==(const Iterator&) const = default;
+
+   private:
+    NodeCursor* cursor_ = nullptr;
+  };
+  Iterator begin() { return Iterator(this); }
+  Iterator end() { return {}; }
+
+ private:
+  friend class Reader;
+  NodeCursor(Pin pin, std::optional<LabelId> label);
+  bool next_of_all();
+  bool next_of_label();
+
+  std::optional<Node> node_;
+  std::optional<LabelId> label_;
+  std::uint64_t slot_ = 0;
+  std::uint64_t end_ = 0;
+  std::uint64_t head_ = 0;
+  Pin pin_;
+};
+
+/// Edges, all or those of a type, in no particular order. Costs a pass over all edge records.
+class EdgeScan {
+ public:
+  EdgeScan() = default;
+  bool next();
+  [[nodiscard]] const Edge& edge() const { return *edge_; }
+
+  class Iterator {
+   public:
+    using iterator_category = std::input_iterator_tag;
+    using value_type = Edge;
+    using difference_type = std::ptrdiff_t;
+    using pointer = const Edge*;
+    using reference = const Edge&;
+    Iterator() = default;
+    explicit Iterator(EdgeScan* scan) : scan_(scan->next() ? scan : nullptr) {}
+    const Edge& operator*() const { return scan_->edge(); }
+    const Edge* operator->() const { return &scan_->edge(); }
+    Iterator& operator++() {
+      if (!scan_->next()) {
+        scan_ = nullptr;
+      }
+      return *this;
+    }
+    void operator++(int) { ++*this; }
+    bool operator==(const Iterator&) const = default;
+
+   private:
+    EdgeScan* scan_ = nullptr;
+  };
+  Iterator begin() { return Iterator(this); }
+  Iterator end() { return {}; }
+
+ private:
+  friend class Reader;
+  EdgeScan(Pin pin, std::optional<TypeId> type);
+  std::optional<Edge> edge_;
+  std::optional<TypeId> type_;
+  std::uint64_t slot_ = 0;
+  std::uint64_t end_ = 0;
+  Pin pin_;
+};
+
+/// Role: every read, at one moment: a `ReadView`'s sequence, or a transaction's view plus its own
+///   writes. Unknown names are no error in reads: nothing carries them.
+/// Threads: one at a time; open a view per thread.
+/// Cost: constant unless it says otherwise; no locks, no waiting.
+class Reader {
+ public:
+  /// The view's sequence.
+  [[nodiscard]] Sequence sequence() const;
+
+  /// `not_found` when the id names nothing in this view (never did, not yet, or no more).
+  [[nodiscard]] Result<Node> get(NodeId id) const;
+  [[nodiscard]] Result<Edge> get(EdgeId id) const;
+  /// Nothing in the place of ids that name nothing.
+  [[nodiscard]] std::vector<std::optional<Node>> get(std::span<const NodeId> ids) const;
+  [[nodiscard]] std::vector<std::optional<Edge>> get(std::span<const EdgeId> ids) const;
+  [[nodiscard]] bool exists(NodeId id) const;
+  [[nodiscard]] bool exists(EdgeId id) const;
+  [[nodiscard]] std::vector<LabelId> labels(NodeId id) const;
+
+  [[nodiscard]] EdgeCursor edges(NodeId node, Direction direction) const;
+  [[nodiscard]] EdgeCursor edges(NodeId node, Direction direction, TypeRef type) const;
+  [[nodiscard]] EdgeCursor out_edges(NodeId node) const { return edges(node, Direction::out); }
+  [[nodiscard]] EdgeCursor out_edges(NodeId node, TypeRef type) const {
+    return edges(node, Direction::out, type);
+  }
+  [[nodiscard]] EdgeCursor in_edges(NodeId node) const { return edges(node, Direction::in); }
+  [[nodiscard]] EdgeCursor in_edges(NodeId node, TypeRef type) const {
+    return edges(node, Direction::in, type);
+  }
+  /// A self-loop comes once.
+  [[nodiscard]] EdgeCursor both_edges(NodeId node) const { return edges(node, Direction::both); }
+  [[nodiscard]] EdgeCursor both_edges(NodeId node, TypeRef type) const {
+    return edges(node, Direction::both, type);
+  }
+  /// Each neighbour once, sorted by id. Cost: the degree, times its logarithm.
+  [[nodiscard]] std::vector<NodeId> neighbours(NodeId node, Direction direction) const;
+  [[nodiscard]] std::vector<NodeId> neighbours(NodeId node, Direction direction,
+                                               TypeRef type) const;
+  /// All edges from `source` to `target`. Cost: the smaller of the two degrees; between two hubs
+  /// constant, by an index built at first need.
+  [[nodiscard]] std::vector<EdgeId> edges_between(NodeId source, NodeId target) const;
+  [[nodiscard]] std::vector<EdgeId> edges_between(NodeId source, NodeId target,
+                                                  TypeRef type) const;
+  /// One of them.
+  [[nodiscard]] std::optional<EdgeId> edge_between(NodeId source, NodeId target) const;
+  [[nodiscard]] std::optional<EdgeId> edge_between(NodeId source, NodeId target,
+                                                   TypeRef type) const;
+  /// Number of edges; a self-loop counts once in `both`. Cost: the degree.
+  [[nodiscard]] std::uint64_t degree(NodeId node, Direction direction) const;
+  [[nodiscard]] std::uint64_t degree(NodeId node, Direction direction, TypeRef type) const;
+
+  [[nodiscard]] NodeCursor nodes() const;
+  [[nodiscard]] NodeCursor nodes(LabelRef label) const;
+  [[nodiscard]] std::optional<NodeId> first(LabelRef label) const;
+  [[nodiscard]] EdgeScan edges() const;
+  [[nodiscard]] EdgeScan edges(TypeRef type) const;
+
+  /// Exact in this view. Cost: the transactions that finished lately (usually none).
+  [[nodiscard]] std::uint64_t node_count() const;
+  [[nodiscard]] std::uint64_t node_count(LabelRef label) const;
+  [[nodiscard]] std::uint64_t edge_count() const;
+  [[nodiscard]] std::uint64_t edge_count(TypeRef type) const;
+
+  /// Interned ids of names that are defined; nothing otherwise.
+  [[nodiscard]] std::optional<LabelId> find_label(std::string_view name) const;
+  [[nodiscard]] std::optional<TypeId> find_type(std::string_view name) const;
+  [[nodiscard]] std::optional<KeyId> find_key(std::string_view name) const;
+  /// Texts live as long as the store. Empty for ids that were never given.
+  [[nodiscard]] std::string_view name(LabelId id) const;
+  [[nodiscard]] std::string_view name(TypeId id) const;
+  [[nodiscard]] std::string_view name(KeyId id) const;
+
+ protected:
+  Reader() = default;
+  explicit Reader(const detail::ReadState* state) : state_(state) {}
+  const detail::ReadState* state_ = nullptr;
+
+ private:
+  [[nodiscard]] std::vector<EdgeId> between(NodeId source, NodeId target,
+                                            std::optional<TypeId> type, bool one) const;
+};
+
+}  // namespace selvedge

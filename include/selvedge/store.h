@@ -1,0 +1,337 @@
+// The store: open it, read it, write it.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <initializer_list>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <selvedge/error.h>
+#include <selvedge/options.h>
+#include <selvedge/read.h>
+#include <selvedge/report.h>
+#include <selvedge/types.h>
+#include <selvedge/uuid.h>
+#include <selvedge/value.h>
+
+namespace selvedge {
+
+namespace detail {
+class StoreImpl;
+class TransactionImpl;
+class ViewImpl;
+}  // namespace detail
+
+/// A property to set. Borrowed: for parameters.
+struct Property {
+  KeyRef key;
+  ValueArg value;
+};
+using Labels = std::initializer_list<LabelRef>;
+using PropertyList = std::initializer_list<Property>;
+
+/// A node or an edge to create in bulk.
+struct NewNode {
+  std::span<const LabelRef> labels;
+  std::span<const Property> properties;
+};
+struct NewEdge {
+  NodeId source;
+  TypeRef type;
+  NodeId target;
+  std::span<const Property> properties;
+};
+
+/// A place in a transaction to which it can be rolled back.
+struct Savepoint {
+  std::uint64_t value = 0;
+};
+
+/// The operations that a transaction and the store itself share. In a transaction they become
+/// visible and durable together; on the store each is atomic by itself.
+/// Errors change nothing: `not_found`, `conflict`, `has_edges`, `invalid_argument`, `too_large`,
+/// `finished`, `disk_full`, `out_of_memory`, `poisoned`, `read_only`.
+class Writer {
+ public:
+  Result<NodeId> create_node(Labels labels, PropertyList properties = {}) {
+    return create_node(std::span(labels.begin(), labels.size()),
+                       std::span(properties.begin(), properties.size()));
+  }
+  Result<EdgeId> create_edge(NodeId source, TypeRef type, NodeId target,
+                             PropertyList properties = {}) {
+    return create_edge(source, type, target, std::span(properties.begin(), properties.size()));
+  }
+  virtual Result<NodeId> create_node(std::span<const LabelRef> labels,
+                                     std::span<const Property> properties) = 0;
+  virtual Result<EdgeId> create_edge(NodeId source, TypeRef type, NodeId target,
+                                     std::span<const Property> properties) = 0;
+
+  virtual Status set(NodeId id, std::span<const Property> properties) = 0;
+  virtual Status set(EdgeId id, std::span<const Property> properties) = 0;
+  Status set(NodeId id, PropertyList properties) {
+    return set(id, std::span(properties.begin(), properties.size()));
+  }
+  Status set(EdgeId id, PropertyList properties) {
+    return set(id, std::span(properties.begin(), properties.size()));
+  }
+  Status set(NodeId id, KeyRef key, ValueArg value) { return set(id, {{key, value}}); }
+  Status set(EdgeId id, KeyRef key, ValueArg value) { return set(id, {{key, value}}); }
+  /// Removing what is not there is no error.
+  virtual Status remove(NodeId id, KeyRef key) = 0;
+  virtual Status remove(EdgeId id, KeyRef key) = 0;
+  virtual Status add_label(NodeId id, LabelRef label) = 0;
+  virtual Status remove_label(NodeId id, LabelRef label) = 0;
+
+  /// `has_edges` when there are any.
+  virtual Status delete_node(NodeId id) = 0;
+  /// With all its edges, as one log entry.
+  virtual Status detach_delete_node(NodeId id) = 0;
+  virtual Status delete_edge(EdgeId id) = 0;
+
+  /// One log entry per batch of bounded size; on the store each batch is atomic by itself.
+  virtual Result<std::vector<NodeId>> create_nodes(std::span<const NewNode> nodes) = 0;
+  virtual Result<std::vector<EdgeId>> create_edges(std::span<const NewEdge> edges) = 0;
+  virtual Status delete_nodes(std::span<const NodeId> ids) = 0;
+  virtual Status delete_edges(std::span<const EdgeId> ids) = 0;
+
+ protected:
+  ~Writer() = default;
+};
+
+/// Role: the state at one sequence, for as long as it lives.
+/// Threads: one at a time. Holding one keeps old versions in memory.
+class ReadView : public Reader {
+ public:
+  ReadView(ReadView&&) noexcept;
+  ReadView& operator=(ReadView&&) noexcept;
+  ~ReadView();
+
+ private:
+  friend class Store;
+  explicit ReadView(std::unique_ptr<detail::ViewImpl> impl);
+  std::unique_ptr<detail::ViewImpl> impl_;
+};
+
+/// A commit whose durability can be waited for later.
+class CommitTicket {
+ public:
+  /// The commit's place in the history; 0 when the transaction wrote nothing.
+  [[nodiscard]] Sequence sequence() const { return sequence_; }
+  /// Returns when the commit is durable. Threads: any, before the store is closed.
+  Status wait() const;
+
+ private:
+  friend class Transaction;
+  friend class Store;
+  CommitTicket(detail::StoreImpl* store, Sequence sequence) : store_(store), sequence_(sequence) {}
+  detail::StoreImpl* store_;
+  Sequence sequence_;
+};
+
+struct TransactionOptions {
+  /// Travels in the log with the transaction's begin.
+  std::vector<std::pair<std::string, std::string>> metadata;
+};
+
+/// Role: operations that happen together or not at all, under snapshot isolation: reads see one
+///   moment and the own writes; of two writers of one entity the first wins and the second gets
+///   `conflict` at once.
+/// Invariants: destruction without commit aborts.
+/// Threads: one at a time.
+/// After failure: an operation that returns an error has changed nothing; the transaction goes on.
+class Transaction final : public Reader, public Writer {
+ public:
+  Transaction(Transaction&&) noexcept;
+  Transaction& operator=(Transaction&&) noexcept;
+  ~Transaction();
+
+  using Writer::create_edge;
+  using Writer::create_node;
+  using Writer::set;
+  Result<NodeId> create_node(std::span<const LabelRef> labels,
+                             std::span<const Property> properties) override;
+  Result<EdgeId> create_edge(NodeId source, TypeRef type, NodeId target,
+                             std::span<const Property> properties) override;
+  Status set(NodeId id, std::span<const Property> properties) override;
+  Status set(EdgeId id, std::span<const Property> properties) override;
+  Status remove(NodeId id, KeyRef key) override;
+  Status remove(EdgeId id, KeyRef key) override;
+  Status add_label(NodeId id, LabelRef label) override;
+  Status remove_label(NodeId id, LabelRef label) override;
+  Status delete_node(NodeId id) override;
+  Status detach_delete_node(NodeId id) override;
+  Status delete_edge(EdgeId id) override;
+  Result<std::vector<NodeId>> create_nodes(std::span<const NewNode> nodes) override;
+  Result<std::vector<EdgeId>> create_edges(std::span<const NewEdge> edges) override;
+  Status delete_nodes(std::span<const NodeId> ids) override;
+  Status delete_edges(std::span<const EdgeId> ids) override;
+
+  Result<Savepoint> savepoint();
+  /// Undoes everything since; the savepoint stays, later ones are gone.
+  Status rollback_to(Savepoint savepoint);
+
+  /// Returns the commit's sequence once it is durable as the sync mode says. After
+  /// `unknown_outcome` the transaction may or may not be there when the store is opened again.
+  /// A transaction that wrote nothing returns its view's sequence once that is durable.
+  Result<Sequence> commit();
+  /// Visible at once, durable when the ticket says so.
+  Result<CommitTicket> commit_async();
+  /// The reason travels in the log if anything of the transaction does.
+  Status abort(std::string_view reason = {});
+  [[nodiscard]] bool finished() const;
+  /// Names the transaction to people and other systems; known from the first operation that is
+  /// logged, at the latest after commit. Nothing before.
+  [[nodiscard]] std::optional<Uuid> uuid() const;
+
+ private:
+  friend class Store;
+  explicit Transaction(std::unique_ptr<detail::TransactionImpl> impl);
+  std::unique_ptr<detail::TransactionImpl> impl_;
+};
+
+/// Retries of `Store::transact`.
+struct RetryOptions {
+  unsigned attempts_max = 64;
+  /// Back-off before the second attempt; doubles up to the maximum, jittered.
+  std::chrono::microseconds backoff_first{20};
+  std::chrono::microseconds backoff_max{5000};
+};
+
+struct StoreStats {
+  Sequence visible;
+  Sequence durable;
+  Sequence horizon;  ///< everything at or before it is settled or about to be
+  std::uint64_t log_entries = 0;
+  std::uint64_t log_bytes = 0;
+  std::uint64_t log_writes = 0;
+  std::uint64_t log_syncs = 0;
+  std::uint64_t log_segments = 0;
+  std::uint64_t commits = 0;
+  std::uint64_t aborts = 0;
+  std::uint64_t conflicts = 0;
+  std::uint64_t transactions_active = 0;
+  std::uint64_t views_open = 0;
+  std::uint64_t finished_waiting = 0;  ///< transactions not yet settled
+  std::uint64_t checkpoints = 0;
+  std::uint64_t memory_used_bytes = 0;
+  std::uint64_t memory_reserved_bytes = 0;
+  std::uint64_t node_slots = 0;  ///< ever used
+  std::uint64_t edge_slots = 0;
+  bool poisoned = false;
+  std::string cause;  ///< of being poisoned, or of the last failed checkpoint
+};
+
+/// What `Store::check` found to be wrong; empty = sound.
+struct CheckReport {
+  std::vector<std::string> faults;
+  std::uint64_t nodes = 0;
+  std::uint64_t edges = 0;
+};
+
+/// Role: the store. Closing (or destruction) syncs the log and writes a clean close.
+/// Threads: all functions from any thread.
+/// After failure: a failed write or sync of the log poisons the store: writes return `poisoned`,
+///   reads go on at the durable state, reopening recovers.
+class Store final : public Writer {
+ public:
+  /// Errors: locked, not_a_store, newer_format, corruption (file, offset, expected, found),
+  /// permission_denied, not_found (missing and `create_if_missing` is off), disk_full, io.
+  static Result<Store> open(const std::string& path, const Options& options = {});
+  Store(Store&&) noexcept;
+  Store& operator=(Store&&) noexcept;
+  ~Store();
+
+  /// Views and transactions must be gone. Errors of the last sync come out here.
+  Status close();
+
+  [[nodiscard]] ReadView read() const;
+  Result<Transaction> begin(TransactionOptions options = {});
+
+  /// Runs `function(Transaction&)`, commits, and runs it again after a conflict. The function
+  /// returns a `Result`; its error aborts and is returned.
+  template <class Function>
+  auto transact(Function&& function, const RetryOptions& retry = {})
+      -> std::invoke_result_t<Function&, Transaction&> {
+    for (unsigned attempt = 1;; ++attempt) {
+      auto transaction = begin();
+      if (!transaction) {
+        return tl::unexpected<Error>(std::move(transaction).error());
+      }
+      auto result = function(*transaction);
+      if (result) {
+        auto committed = transaction->commit();
+        if (committed) {
+          return result;
+        }
+        result = tl::unexpected<Error>(std::move(committed).error());
+      } else if (!transaction->finished()) {
+        if (auto aborted = transaction->abort(result.error().message()); !aborted) {
+          return tl::unexpected<Error>(std::move(aborted).error());
+        }
+      }
+      if (result.error().code() != ErrorCode::conflict || attempt >= retry.attempts_max) {
+        return result;
+      }
+      back_off(attempt, retry);
+    }
+  }
+
+  using Writer::create_edge;
+  using Writer::create_node;
+  using Writer::set;
+  Result<NodeId> create_node(std::span<const LabelRef> labels,
+                             std::span<const Property> properties) override;
+  Result<EdgeId> create_edge(NodeId source, TypeRef type, NodeId target,
+                             std::span<const Property> properties) override;
+  Status set(NodeId id, std::span<const Property> properties) override;
+  Status set(EdgeId id, std::span<const Property> properties) override;
+  Status remove(NodeId id, KeyRef key) override;
+  Status remove(EdgeId id, KeyRef key) override;
+  Status add_label(NodeId id, LabelRef label) override;
+  Status remove_label(NodeId id, LabelRef label) override;
+  Status delete_node(NodeId id) override;
+  Status detach_delete_node(NodeId id) override;
+  Status delete_edge(EdgeId id) override;
+  Result<std::vector<NodeId>> create_nodes(std::span<const NewNode> nodes) override;
+  Result<std::vector<EdgeId>> create_edges(std::span<const NewEdge> edges) override;
+  Status delete_nodes(std::span<const NodeId> ids) override;
+  Status delete_edges(std::span<const EdgeId> ids) override;
+
+  /// Interns a name (logs it if it is new).
+  Result<LabelId> label_id(std::string_view name);
+  Result<TypeId> type_id(std::string_view name);
+  Result<KeyId> key_id(std::string_view name);
+
+  /// Takes a checkpoint now: the log before it is no longer needed by recovery.
+  Status checkpoint();
+  /// Writes a consistent copy into a new directory, as a store that opens by itself.
+  Status backup(const std::string& directory);
+  /// Makes everything committed durable, in every sync mode.
+  Status sync();
+  /// One round of maintenance: what the background thread does. For stores without it.
+  Status maintain();
+
+  [[nodiscard]] const RecoveryReport& recovery_report() const;
+  [[nodiscard]] StoreStats stats() const;
+  [[nodiscard]] const Uuid& uuid() const;
+  /// Compares every structure with every other; no writer may run. Cost: the whole store.
+  [[nodiscard]] CheckReport check() const;
+  /// 128-bit digest of the whole state in a view: equal states have equal digests. Cost: the
+  /// whole store.
+  [[nodiscard]] std::string digest() const;
+
+ private:
+  explicit Store(std::unique_ptr<detail::StoreImpl> impl);
+  static void back_off(unsigned attempt, const RetryOptions& retry);
+  std::unique_ptr<detail::StoreImpl> impl_;
+};
+
+}  // namespace selvedge
