@@ -159,65 +159,61 @@ class Log {
     std::size_t filled = 0;       ///< header and mark included
     std::size_t mark_at = 0;      ///< where the sync mark goes
     std::uint64_t mark_sequence = 0;
-    bool holds_frames = false;    ///< something beside header and mark
-    bool starts_segment = false;  ///< the segment's header is at the start
+    bool holds_frames = false;  ///< something beside header and mark
   };
   struct Segment {
     std::shared_ptr<File> file;
-    std::string path;
     SegmentHeader header;
     std::uint64_t bytes = 0;
     std::uint64_t written = 0;  ///< offset where the active buffer goes
     std::uint64_t entries = 0;
   };
-  /// What a thread wants from a batch.
+  /// What a thread wants from a batch beside being written.
   struct Request {
-    std::uint64_t up_to = 0;
     bool sync = false;
     bool close = false;
-    std::optional<std::uint64_t> rotate_from;
+    std::optional<std::uint64_t> rotate_from{};
   };
   struct Batch {
     std::uint64_t number = 1;
     bool has_leader = false;
-    bool sync = false;
-    bool close = false;
-    std::optional<std::uint64_t> rotate_from;
+    Request wanted{};
   };
   /// A batch cut off from the log: what its leader writes.
   struct Cut {
-    Buffer* buffer = nullptr;
+    Buffer* buffer = nullptr;  ///< none: nothing to write
     std::shared_ptr<File> file;
-    std::string path;
     std::uint64_t offset = 0;
     std::uint64_t last_sequence = 0;
-    bool write = false;
     bool sync = false;
-    bool rotated = false;
+    bool new_segment = false;
   };
 
-  enum class Obstacle : std::uint8_t { none, poisoned, closed, buffer, big_frame, segment };
+  /// Why an append cannot go ahead now.
+  enum class Obstacle : std::uint8_t { none, poisoned, closed, segment, buffer, big_frame };
   Obstacle obstacle(std::uint64_t bytes_max) const SELVEDGE_REQUIRES(log_lock_);
+  /// Removes it, outside the log lock.
   Status overcome(Obstacle obstacle, std::uint64_t bytes_max, std::uint64_t segment);
   Status grow_buffer(std::uint64_t bytes_max);
-  Error refusal() const;
-  Error unknown_outcome() const;
+  [[nodiscard]] Error failure(ErrorCode code, const char* what) const;
 
-  /// Takes part in a batch; returns when it is over. How it ended is in durable_ and poisoned_.
+  /// Takes part in the forming batch; returns when it is over. How it ended is in durable_ and
+  /// poisoned_.
   void join(const Request& request);
+  void join_locked(const Request& request) SELVEDGE_RELEASE(group_lock_);
   void wait_for(std::uint64_t batch);
-  void lead() SELVEDGE_REQUIRES(group_lock_);
-  Cut cut(const Batch& batch) SELVEDGE_REQUIRES(group_lock_);
-  void seal_current(const Batch& batch) SELVEDGE_REQUIRES(log_lock_);
-  void start_buffer(Buffer& buffer, bool new_segment) SELVEDGE_REQUIRES(log_lock_);
-  void start_segment(PreparedSegment prepared) SELVEDGE_REQUIRES(log_lock_);
-  Status write_out(const Cut& cut);
-  void poison(Error cause) SELVEDGE_REQUIRES(group_lock_);
+  void lead() SELVEDGE_RELEASE(group_lock_);
+  Cut cut(const Request& wanted) SELVEDGE_REQUIRES(group_lock_);
+  void finish(const Cut& cut, Status status, std::uint64_t nanoseconds)
+      SELVEDGE_REQUIRES(group_lock_);
+  static Status write_out(const Cut& cut);
+  void shrink(Buffer& buffer) const;
 
+  void append_seal(const SealPayload& next) SELVEDGE_REQUIRES(log_lock_);
+  void start_buffer(bool new_segment) SELVEDGE_REQUIRES(log_lock_);
+  void start_segment(PreparedSegment prepared, std::uint64_t now_us) SELVEDGE_REQUIRES(log_lock_);
   Appended append(const FrameParts& parts) SELVEDGE_REQUIRES(log_lock_);
-  void publish() SELVEDGE_REQUIRES(log_lock_);
 
-  FileSystem& files_;
   const LogOptions options_;
   const Uuid store_;
   SegmentStore segments_;
@@ -251,7 +247,6 @@ class Log {
   std::optional<Error> cause_ SELVEDGE_GUARDED_BY(group_lock_);
   LogStats stats_ SELVEDGE_GUARDED_BY(group_lock_);
   const std::uint64_t first_sequence_;
-  std::uint64_t start_number_;
 
   alignas(128) std::atomic<std::uint64_t> completed_{0};  ///< batches that are over
   std::atomic<std::uint32_t> turn_{0};                    ///< futex word of the next leader
@@ -267,8 +262,8 @@ class Log {
 /// publishes `appended()`.
 class [[nodiscard]] Log::Section {
  public:
-  Section(Section&& other) noexcept : log_(std::exchange(other.log_, nullptr)),
-                                      room_(other.room_), last_(other.last_) {}
+  Section(Section&& other) noexcept
+      : log_(std::exchange(other.log_, nullptr)), room_(other.room_), last_(other.last_) {}
   Section& operator=(Section&&) = delete;
   ~Section() { publish(); }
 

@@ -35,7 +35,7 @@ struct FrameView {
 struct ReadStep {
   enum class Kind : std::uint8_t {
     frame,          ///< `frame` is it
-    sealed,         ///< the last frame was a seal
+    sealed,         ///< a seal, in `frame`: nothing behind it belongs to the segment
     unwritten,      ///< zeros, or the end of the file
     bad,            ///< `fault`, `expected`, `found`
     newer_version,  ///< written by a later library
@@ -94,8 +94,9 @@ class SegmentReader {
   SegmentReader();
   /// Makes `bytes` bytes from `offset_` on visible in the buffer, or as many as the file has.
   Result<std::span<const std::byte>> window(std::size_t bytes);
-  ReadStep bad(FrameFault fault, std::string expected, std::string found) const;
-  Result<ReadStep> check_payload(const DecodedFrame& decoded);
+  [[nodiscard]] ReadStep bad(FrameFault fault, std::string expected, std::string found) const;
+  [[nodiscard]] ReadStep bad_header(const DecodedFrame& decoded) const;
+  Result<ReadStep> take(const DecodedFrame& decoded);
 
   std::unique_ptr<File> file_;
   std::string path_;
@@ -130,7 +131,6 @@ struct TailEvidence {
 };
 
 /// Looks at every 8-byte boundary from `offset` to the end of the file for frames of `salt`.
-Result<TailEvidence> search_tail(File& file, const std::string& path, std::uint64_t offset,
-                                 std::uint32_t salt);
+Result<TailEvidence> search_tail(File& file, std::uint64_t offset, std::uint32_t salt);
 
 }  // namespace selvedge::wal

@@ -20,7 +20,8 @@ namespace selvedge::wal {
 class SegmentRegistry {
  public:
   virtual ~SegmentRegistry() = default;
-  /// Returns only after the list durably has this segment: nothing is written to it before.
+  /// Returns only after the list durably has this segment: nothing is written to it before. After
+  /// an error the same segment is offered again, so listing it twice must be the same as once.
   /// Called with the prepare lock held; must not call back into the log.
   virtual Status segment_prepared(const SegmentInfo& segment) = 0;
   /// The prepared segment has been taken: a good moment for `Log::prepare_next`. Called by a
@@ -47,7 +48,8 @@ struct PreparedSegment {
 /// *Threads*: any. `prepare` holds the prepare lock over its I/O; `take` only a short latch, so it
 /// may be called under the log lock.
 /// *After failure*: the unfinished file is removed, the number is free for the next attempt, and a
-/// file that could not be removed is overwritten by it.
+/// file that could not be removed is overwritten by it. A file that is ready but could not be listed
+/// is kept and offered again: the list may have it already.
 class SegmentStore {
  public:
   struct Config {
@@ -85,6 +87,7 @@ class SegmentStore {
   Mutex prepare_lock_;
   std::uint64_t next_number_ SELVEDGE_GUARDED_BY(prepare_lock_);
   std::vector<std::uint64_t> pool_ SELVEDGE_GUARDED_BY(prepare_lock_);
+  std::optional<PreparedSegment> unlisted_ SELVEDGE_GUARDED_BY(prepare_lock_);
   mutable Mutex slot_lock_;
   std::optional<PreparedSegment> slot_ SELVEDGE_GUARDED_BY(slot_lock_);
 };
