@@ -334,10 +334,14 @@ Result<bool> LogScan::skip_regenerable(SegmentReader& reader, const ReadStep& st
 std::string LogScan::later_evidence(std::size_t index, std::uint64_t sequence) const {
   for (std::size_t later = index + 1; later < candidates_.size(); ++later) {
     const Candidate& candidate = candidates_[later];
-    if (candidate.valid() && candidate.header.header.predecessor_last >= sequence) {
-      return candidate.path + " follows sequence " +
-             number(candidate.header.header.predecessor_last);
+    if (!candidate.valid() || candidate.header.header.first_sequence < sequence) {
+      continue;
     }
+    if (candidate.header.header.first_sequence == sequence) {
+      return {};  // it goes on right here
+    }
+    return candidate.path + " follows sequence " +
+           number(candidate.header.header.predecessor_last);
   }
   return {};
 }
