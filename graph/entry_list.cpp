@@ -23,10 +23,6 @@ std::uint32_t next_capacity(std::uint32_t capacity) {
   return std::min(capacity + step, chunk_entries);
 }
 
-std::uint32_t hash_of(std::uint64_t id) {
-  return static_cast<std::uint32_t>((id >> 8) * 0x9e3779b97f4a7c15ull >> 32);
-}
-
 }  // namespace
 
 std::uint32_t EntryList::positions(std::uint64_t head) {
@@ -311,7 +307,7 @@ std::uint32_t EntryList::find(std::uint64_t entity) {
       index = build_index(false);
     }
     if (index != nullptr) {
-      for (std::uint32_t i = hash_of(entity) & index->mask;; i = (i + 1) & index->mask) {
+      for (std::uint32_t i = hash_of_id(entity) & index->mask;; i = (i + 1) & index->mask) {
         const std::uint32_t slot = index->slots()[i].load(std::memory_order_relaxed);
         if (slot == 0) {
           return no_position;
@@ -361,7 +357,7 @@ PositionIndex* EntryList::build_index(bool by_neighbour) {
     }
     const std::uint64_t key =
         (by_neighbour ? entry.neighbour.load(std::memory_order_relaxed) : entity) & Entry::id_mask;
-    std::uint32_t i = hash_of(key) & index->mask;
+    std::uint32_t i = hash_of_id(key) & index->mask;
     while (index->slots()[i].load(std::memory_order_relaxed) != 0) {
       i = (i + 1) & index->mask;
     }
@@ -390,7 +386,7 @@ void EntryList::index_insert(std::atomic<PositionIndex*>& word, bool by_neighbou
     }
     return;
   }
-  std::uint32_t i = hash_of(key) & index->mask;
+  std::uint32_t i = hash_of_id(key) & index->mask;
   for (;; i = (i + 1) & index->mask) {
     const std::uint32_t slot = index->slots()[i].load(std::memory_order_relaxed);
     if (slot == position + 1) {

@@ -135,6 +135,12 @@ class EntryList {
   static std::uint32_t positions(std::uint64_t head);
   static Entry& at(std::uint64_t head, std::uint32_t position);
 
+  /// Calls `use(entity id)` for the live entries of a long list with this neighbour; an entity may
+  /// come twice. The reader is pinned.
+  template <class Use>
+  static void for_neighbour(std::uint64_t head, PositionIndex& index, std::uint64_t neighbour,
+                            Use use);
+
  private:
   EntryBlock* new_block(std::uint32_t capacity);
   EntryBlock* block_for(std::uint32_t position) const;
@@ -205,6 +211,28 @@ inline bool load_entry(const Entry& entry, std::uint64_t& entity, std::uint64_t&
     const std::uint64_t again = entry.entity.load(std::memory_order_relaxed);
     if (((again ^ entity) & ~Entry::settled_bit) == 0) {
       return true;
+    }
+  }
+}
+
+inline std::uint32_t hash_of_id(std::uint64_t id) {
+  return static_cast<std::uint32_t>((id >> 8) * 0x9e3779b97f4a7c15ull >> 32);
+}
+
+template <class Use>
+void EntryList::for_neighbour(std::uint64_t head, PositionIndex& index, std::uint64_t neighbour,
+                              Use use) {
+  for (std::uint32_t i = hash_of_id(neighbour) & index.mask;; i = (i + 1) & index.mask) {
+    const std::uint32_t slot = index.slots()[i].load(std::memory_order_acquire);
+    if (slot == 0) {
+      return;
+    }
+    std::uint64_t entity = 0;
+    std::uint64_t other = 0;
+    // A position beyond what this head covers belongs to a younger list: not in this view.
+    if (slot <= positions(head) && load_entry(at(head, slot - 1), entity, other) &&
+        (other & Entry::id_mask) == neighbour) {
+      use(entity & Entry::id_mask);
     }
   }
 }

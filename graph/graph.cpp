@@ -62,9 +62,9 @@ std::uint64_t Graph::allocate_node() {
     return 0;
   }
   NodeRecord& record = nodes.at(slot);
-  const std::uint64_t generation = record.generation() + 1;
-  record.word.store(generation, std::memory_order_release);
-  return id_bits::make(slot, generation);
+  // Added, not stored: somebody with an id of the last generation may hold a pending count.
+  const std::uint64_t before = record.word.fetch_add(1, std::memory_order_acq_rel);
+  return id_bits::make(slot, (before & id_bits::generation_max) + 1);
 }
 
 std::uint64_t Graph::allocate_edge() {

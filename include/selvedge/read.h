@@ -41,6 +41,7 @@ class Properties {
   /// Absent when the entity has no such property.
   [[nodiscard]] ValueView operator[](KeyRef key) const;
   [[nodiscard]] std::span<const std::byte> image() const { return {data_, size_}; }
+  [[nodiscard]] const detail::ReadState* state() const { return state_; }
 
  private:
   const detail::ReadState* state_ = nullptr;

@@ -1,0 +1,22 @@
+// What a reader knows: the graph, where it stands, and the slot that protects it.
+#pragma once
+
+#include <selvedge/read.h>
+
+#include "graph/graph.h"
+#include "txn/manager.h"
+
+namespace selvedge::detail {
+
+class ReadState {
+ public:
+  graph::Graph* graph = nullptr;
+  txn::Manager* manager = nullptr;
+  graph::ReaderSlot* slot = nullptr;
+  graph::Viewpoint view;
+  const txn::State* self = nullptr;  ///< the transaction whose own writes are seen
+
+  [[nodiscard]] graph::EpochManager& epochs() const { return graph->epochs; }
+};
+
+}  // namespace selvedge::detail

@@ -1,0 +1,349 @@
+#include <algorithm>
+
+#include <selvedge/read.h>
+
+#include "graph/image.h"
+#include "store/read_state.h"
+
+namespace selvedge {
+
+using detail::ReadState;
+using graph::ImageView;
+using graph::NameKind;
+using graph::PinGuard;
+using graph::Seen;
+
+namespace {
+
+template <class Id>
+std::optional<Id> lookup(const ReadState& state, NameKind kind, NameRef<Id> name) {
+  if (name.interned()) {
+    return name.id();
+  }
+  const auto id = state.graph->names.of(kind).find(name.text());
+  return id ? std::optional<Id>(Id{*id}) : std::nullopt;
+}
+
+std::string_view text_of(const ReadState& state, NameKind kind, std::uint32_t id) {
+  const graph::Dictionary& names = state.graph->names.of(kind);
+  return id < names.size() ? names.text(id) : std::string_view{};
+}
+
+Edge make_edge(const ReadState* state, EdgeId id, const graph::EdgeRecord& record,
+               const Seen& seen) {
+  return {id, NodeId{record.source.load(std::memory_order_relaxed)},
+          NodeId{record.target.load(std::memory_order_relaxed)}, TypeId{record.type()},
+          Properties(state, seen.image())};
+}
+
+}  // namespace
+
+// --- handles -----------------------------------------------------------------------------------
+
+std::size_t Properties::size() const { return ImageView(image()).property_count(); }
+
+PropertyView Properties::at(std::size_t index) const {
+  const ImageView view(image());
+  return {KeyId{view.key(index)}, view.value(index)};
+}
+
+ValueView Properties::operator[](KeyRef key) const {
+  if (state_ == nullptr) {
+    return {};
+  }
+  const auto id = lookup(*state_, NameKind::key, key);
+  return id ? ImageView(image()).find(id->value) : ValueView{};
+}
+
+std::size_t Node::label_count() const { return ImageView(properties_.image()).label_count(); }
+
+LabelId Node::label(std::size_t index) const {
+  return {ImageView(properties_.image()).label(index)};
+}
+
+// --- views -------------------------------------------------------------------------------------
+
+Pin::Pin(const ReadState* state) : state_(state) { state_->epochs().pin(state_->slot); }
+
+Pin::~Pin() {
+  if (state_ != nullptr) {
+    state_->epochs().unpin(state_->slot);
+  }
+}
+
+void Pin::renew() { state_->epochs().repin(state_->slot); }
+
+Sequence Reader::sequence() const { return {state_->view.sequence}; }
+
+Result<Node> Reader::get(NodeId id) const {
+  const PinGuard pin(state_->epochs(), state_->slot);
+  const Seen seen = state_->graph->see_node(id, state_->view);
+  if (!seen.live) {
+    return fail(Error(ErrorCode::not_found, "no such node in this view").with_entity(id.value));
+  }
+  return Node(id, Properties(state_, seen.image()));
+}
+
+Result<Edge> Reader::get(EdgeId id) const {
+  const PinGuard pin(state_->epochs(), state_->slot);
+  const Seen seen = state_->graph->see_edge(id, state_->view);
+  if (!seen.live) {
+    return fail(Error(ErrorCode::not_found, "no such edge in this view").with_entity(id.value));
+  }
+  return make_edge(state_, id, *state_->graph->find(id), seen);
+}
+
+std::vector<std::optional<Node>> Reader::get(std::span<const NodeId> ids) const {
+  std::vector<std::optional<Node>> nodes;
+  nodes.reserve(ids.size());
+  const PinGuard pin(state_->epochs(), state_->slot);
+  for (const NodeId id : ids) {
+    const Seen seen = state_->graph->see_node(id, state_->view);
+    auto& node = nodes.emplace_back();
+    if (seen.live) {
+      node.emplace(id, Properties(state_, seen.image()));
+    }
+  }
+  return nodes;
+}
+
+std::vector<std::optional<Edge>> Reader::get(std::span<const EdgeId> ids) const {
+  std::vector<std::optional<Edge>> edges;
+  edges.reserve(ids.size());
+  const PinGuard pin(state_->epochs(), state_->slot);
+  for (const EdgeId id : ids) {
+    const Seen seen = state_->graph->see_edge(id, state_->view);
+    auto& edge = edges.emplace_back();
+    if (seen.live) {
+      edge.emplace(make_edge(state_, id, *state_->graph->find(id), seen));
+    }
+  }
+  return edges;
+}
+
+bool Reader::exists(NodeId id) const {
+  const PinGuard pin(state_->epochs(), state_->slot);
+  return state_->graph->see_node(id, state_->view).live;
+}
+
+bool Reader::exists(EdgeId id) const {
+  const PinGuard pin(state_->epochs(), state_->slot);
+  return state_->graph->see_edge(id, state_->view).live;
+}
+
+std::vector<LabelId> Reader::labels(NodeId id) const {
+  std::vector<LabelId> labels;
+  if (const auto node = get(id)) {
+    for (std::size_t i = 0; i < node->label_count(); ++i) {
+      labels.push_back(node->label(i));
+    }
+  }
+  return labels;
+}
+
+bool Node::has_label(LabelRef label) const {
+  const ImageView view(properties_.image());
+  if (label.interned()) {
+    return view.has_label(label.id().value);
+  }
+  const auto* state = properties_.state();
+  const auto id = state == nullptr ? std::nullopt : lookup(*state, NameKind::label, label);
+  return id && view.has_label(id->value);
+}
+
+// --- edges of a node ---------------------------------------------------------------------------
+
+EdgeCursor Reader::edges(NodeId node, Direction direction) const {
+  return {Pin(state_), node, direction, std::nullopt};
+}
+
+EdgeCursor Reader::edges(NodeId node, Direction direction, TypeRef type) const {
+  const auto id = lookup(*state_, NameKind::type, type);
+  return id ? EdgeCursor(Pin(state_), node, direction, *id) : EdgeCursor();
+}
+
+std::vector<NodeId> Reader::neighbours(NodeId node, Direction direction) const {
+  std::vector<NodeId> result;
+  for (auto cursor = edges(node, direction); cursor.next();) {
+    result.push_back(cursor.neighbour());
+  }
+  std::sort(result.begin(), result.end());
+  result.erase(std::unique(result.begin(), result.end()), result.end());
+  return result;
+}
+
+std::vector<NodeId> Reader::neighbours(NodeId node, Direction direction, TypeRef type) const {
+  std::vector<NodeId> result;
+  for (auto cursor = edges(node, direction, type); cursor.next();) {
+    result.push_back(cursor.neighbour());
+  }
+  std::sort(result.begin(), result.end());
+  result.erase(std::unique(result.begin(), result.end()), result.end());
+  return result;
+}
+
+std::uint64_t Reader::degree(NodeId node, Direction direction) const {
+  std::uint64_t count = 0;
+  for (auto cursor = edges(node, direction); cursor.next();) {
+    ++count;
+  }
+  return count;
+}
+
+std::uint64_t Reader::degree(NodeId node, Direction direction, TypeRef type) const {
+  std::uint64_t count = 0;
+  for (auto cursor = edges(node, direction, type); cursor.next();) {
+    ++count;
+  }
+  return count;
+}
+
+namespace {
+
+/// Edges between two hubs, by the source's index.
+bool between_hubs(const ReadState& state, graph::NodeRecord& source, NodeId target,
+                  std::optional<TypeId> type, std::vector<EdgeId>& out) {
+  graph::PositionIndex* index = nullptr;
+  std::uint64_t head = 0;
+  {
+    const graph::NodeLatch latch(source);  // the index belongs to this head
+    index = state.graph->out_list(source).neighbour_index();
+    head = source.out.load(std::memory_order_acquire);
+  }
+  if (index == nullptr || head == 0 || !graph::EntryList::is_long(head)) {
+    return false;
+  }
+  graph::EntryList::for_neighbour(head, *index, target.value, [&](std::uint64_t edge) {
+    const EdgeId id{edge};
+    const auto* record = state.graph->find(id);
+    if (record != nullptr && (!type || record->type() == type->value) &&
+        state.graph->see_edge(id, state.view).live) {
+      out.push_back(id);
+    }
+  });
+  std::sort(out.begin(), out.end());
+  out.erase(std::unique(out.begin(), out.end()), out.end());
+  return true;
+}
+
+}  // namespace
+
+std::vector<EdgeId> Reader::between(NodeId source, NodeId target, std::optional<TypeId> type,
+                                    bool one) const {
+  std::vector<EdgeId> result;
+  const Pin pin(state_);
+  auto* from = state_->graph->find(source);
+  auto* to = state_->graph->find(target);
+  if (from == nullptr || to == nullptr) {
+    return result;
+  }
+  const std::uint32_t out = graph::EntryList::positions(from->out.load(std::memory_order_acquire));
+  const std::uint32_t in = graph::EntryList::positions(to->in.load(std::memory_order_acquire));
+  constexpr std::uint32_t hub = graph::EntryBlock::capacity_max;
+  if (out > hub && in > hub && between_hubs(*state_, *from, target, type, result)) {
+    return result;
+  }
+  const bool forward = out <= in;
+  const NodeId other = forward ? target : source;
+  EdgeCursor cursor(Pin(state_), forward ? source : target,
+                    forward ? Direction::out : Direction::in, type);
+  while (cursor.next()) {
+    if (cursor.neighbour() == other) {
+      result.push_back(cursor.id());
+      if (one) {
+        break;
+      }
+    }
+  }
+  return result;
+}
+
+std::vector<EdgeId> Reader::edges_between(NodeId source, NodeId target) const {
+  return between(source, target, std::nullopt, false);
+}
+
+std::vector<EdgeId> Reader::edges_between(NodeId source, NodeId target, TypeRef type) const {
+  const auto id = lookup(*state_, NameKind::type, type);
+  return id ? between(source, target, *id, false) : std::vector<EdgeId>{};
+}
+
+std::optional<EdgeId> Reader::edge_between(NodeId source, NodeId target) const {
+  const auto found = between(source, target, std::nullopt, true);
+  return found.empty() ? std::nullopt : std::optional(found.front());
+}
+
+std::optional<EdgeId> Reader::edge_between(NodeId source, NodeId target, TypeRef type) const {
+  const auto id = lookup(*state_, NameKind::type, type);
+  if (!id) {
+    return std::nullopt;
+  }
+  const auto found = between(source, target, *id, true);
+  return found.empty() ? std::nullopt : std::optional(found.front());
+}
+
+// --- everything --------------------------------------------------------------------------------
+
+NodeCursor Reader::nodes() const { return {Pin(state_), std::nullopt}; }
+
+NodeCursor Reader::nodes(LabelRef label) const {
+  const auto id = lookup(*state_, NameKind::label, label);
+  return id ? NodeCursor(Pin(state_), *id) : NodeCursor();
+}
+
+std::optional<NodeId> Reader::first(LabelRef label) const {
+  auto cursor = nodes(label);
+  return cursor.next() ? std::optional(cursor.id()) : std::nullopt;
+}
+
+EdgeScan Reader::edges() const { return {Pin(state_), std::nullopt}; }
+
+EdgeScan Reader::edges(TypeRef type) const {
+  const auto id = lookup(*state_, NameKind::type, type);
+  return id ? EdgeScan(Pin(state_), *id) : EdgeScan();
+}
+
+namespace {
+
+std::uint64_t count_of(const ReadState& state, graph::CounterKind kind, std::uint32_t id) {
+  const std::int64_t count = state.manager->count(kind, id, state.self, state.view.sequence);
+  return static_cast<std::uint64_t>(count);
+}
+
+}  // namespace
+
+std::uint64_t Reader::node_count() const {
+  return count_of(*state_, graph::CounterKind::nodes, 0);
+}
+
+std::uint64_t Reader::node_count(LabelRef label) const {
+  const auto id = lookup(*state_, NameKind::label, label);
+  return id ? count_of(*state_, graph::CounterKind::label, id->value) : 0;
+}
+
+std::uint64_t Reader::edge_count() const {
+  return count_of(*state_, graph::CounterKind::edges, 0);
+}
+
+std::uint64_t Reader::edge_count(TypeRef type) const {
+  const auto id = lookup(*state_, NameKind::type, type);
+  return id ? count_of(*state_, graph::CounterKind::type, id->value) : 0;
+}
+
+std::optional<LabelId> Reader::find_label(std::string_view name) const {
+  return lookup(*state_, NameKind::label, LabelRef(name));
+}
+std::optional<TypeId> Reader::find_type(std::string_view name) const {
+  return lookup(*state_, NameKind::type, TypeRef(name));
+}
+std::optional<KeyId> Reader::find_key(std::string_view name) const {
+  return lookup(*state_, NameKind::key, KeyRef(name));
+}
+std::string_view Reader::name(LabelId id) const {
+  return text_of(*state_, NameKind::label, id.value);
+}
+std::string_view Reader::name(TypeId id) const {
+  return text_of(*state_, NameKind::type, id.value);
+}
+std::string_view Reader::name(KeyId id) const { return text_of(*state_, NameKind::key, id.value); }
+
+}  // namespace selvedge

@@ -1,0 +1,501 @@
+#include "txn/manager.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "base/assert.h"
+#include "base/crc32c.h"
+#include "base/limits.h"
+#include "base/utf8.h"
+#include "base/yield_point.h"
+#include "wal/frame.h"
+
+namespace selvedge::txn {
+
+using graph::NameKind;
+using graph::ReaderSlot;
+
+Manager::Manager(graph::Graph& graph, wal::Log& log, const ManagerOptions& options)
+    : graph_(graph),
+      log_(log),
+      options_(options),
+      finished_last_(&finished_anchor_),
+      reclaim_slot_(graph.epochs.acquire()) {
+  graph_.set_status_sink(&Manager::status_free, this);
+}
+
+Manager::~Manager() = default;
+
+std::uint64_t Manager::readable() const {
+  // durable <= appended always; in the other modes readers accept what a crash may take back.
+  return log_.mode() == wal::SyncMode::immediate ? log_.durable() : log_.appended();
+}
+
+ReaderSlot* Manager::open_view(std::uint64_t& sequence) {
+  ReaderSlot* slot = graph_.epochs.acquire();
+  slot->view.store(ReaderSlot::opening, std::memory_order_seq_cst);
+  sequence = readable();
+  slot->view.store(sequence, std::memory_order_seq_cst);
+  slot->opened_us.store(static_cast<std::int64_t>(options_.wall_us()), std::memory_order_relaxed);
+  return slot;
+}
+
+State* Manager::begin(bool transactional) {
+  State* state = nullptr;
+  {
+    const LatchGuard guard(pool_latch_);
+    if (!pool_.empty()) {
+      state = pool_.back();
+      pool_.pop_back();
+    } else {
+      state = states_.emplace_back(std::make_unique<State>()).get();
+    }
+  }
+  state->phase = Phase::active;
+  state->transactional = transactional;
+  state->ticket.store(tickets_.fetch_add(1, std::memory_order_relaxed) + 1,
+                      std::memory_order_relaxed);
+  state->slot = graph_.epochs.acquire();
+  state->slot->view.store(ReaderSlot::opening, std::memory_order_seq_cst);
+  const std::uint64_t view = log_.appended();
+  state->slot->view.store(view, std::memory_order_seq_cst);
+  if (transactional) {
+    state->slot->opened_us.store(static_cast<std::int64_t>(options_.wall_us()),
+                                 std::memory_order_relaxed);
+  }
+  state->view = {view, state};
+  active_.fetch_add(1, std::memory_order_relaxed);
+  return state;
+}
+
+/// Ends the caller's use: view and slot go at once, the rest when nobody needs it.
+void Manager::finish(State* state) {
+  graph_.epochs.release(state->slot);
+  state->slot = nullptr;
+  active_.fetch_sub(1, std::memory_order_relaxed);
+}
+
+/// The write set is done with; marks may still be read by pinned readers.
+void Manager::recycle(State* state) {
+  graph_.epochs.retire({reinterpret_cast<std::uint64_t>(static_cast<graph::TxnStatus*>(state)), 0,
+                        graph::Retired::Kind::status});
+}
+
+void Manager::status_free(void* context, graph::TxnStatus* status) {
+  auto* self = static_cast<Manager*>(context);
+  auto* state = static_cast<State*>(status);
+  state->commit.store(0, std::memory_order_relaxed);
+  state->first.store(0, std::memory_order_relaxed);
+  state->number = 0;
+  state->metadata.clear();
+  state->writes.clear();
+  if (state->writes.capacity() > 4096) {
+    state->writes = {};
+  }
+  state->logged_items = 0;
+  state->counts.clear();
+  state->dropped_node_slots.clear();
+  state->dropped_edge_slots.clear();
+  state->buffer.clear();
+  if (state->buffer.capacity() > (std::size_t{1} << 20)) {
+    state->buffer = {};
+  }
+  state->buffered_entries = 0;
+  state->unlogged.clear();
+  state->entries = 0;
+  state->spills = 0;
+  state->savepoints.clear();
+  state->commit_sequence = 0;
+  state->stamped.store(false, std::memory_order_relaxed);
+  state->next_finished.store(nullptr, std::memory_order_relaxed);
+  state->phase = Phase::idle;
+  const LatchGuard guard(self->pool_latch_);
+  self->pool_.push_back(state);
+}
+
+SavepointMark Manager::mark(const State& state) {
+  return {state.writes.size(), state.buffer.size(), state.buffered_entries, state.unlogged.size(),
+          state.entries,       state.spills,        state.counts};
+}
+
+// --- the way of a commit -----------------------------------------------------------------------
+
+Result<std::uint64_t> Manager::commit(State* state) {
+  SELVEDGE_ASSERT(state->phase == Phase::active);
+  if (!state->wrote()) {
+    state->phase = Phase::committed;
+    finish(state);
+    release_slots(*state);
+    recycle(state);
+    return 0;
+  }
+  if (validator_ != nullptr) {
+    SELVEDGE_TRY(validator_->validate(*state));
+  }
+  base::yield_point("txn.commit.validated");
+  ByteWriter head;
+  ByteWriter tail;
+  const bool streamed = state->streamed();
+  std::uint8_t flags = 0;
+  std::uint32_t count = state->buffered_entries;
+  if (!state->transactional) {
+    head.put(options_.wall_us());
+  } else {
+    if (!streamed) {
+      graph::put_begin(head, state->metadata);
+      flags |= wal::frame_flags::begin;
+      ++count;
+    }
+    graph::put_commit(tail, options_.wall_us(), state->entries);
+    flags |= wal::frame_flags::commit;
+    ++count;
+  }
+  wal::FrameParts parts;
+  parts.flags = flags;
+  parts.count = count;
+  parts.transaction = !state->transactional ? 0 : streamed ? state->number : wal::transaction_self;
+  parts.payload = {head.span(), state->buffer.span(), tail.span()};
+  parts.payload_crc = wal::payload_crc(parts.payload[0], parts.payload[1], parts.payload[2]);
+  const std::uint64_t bytes =
+      wal::frame_bytes(head.size() + state->buffer.size() + tail.size(), flags);
+  {
+    SELVEDGE_TRY(wal::Log::Section section, log_.enter(bytes));
+    if (validator_ != nullptr && !validator_->recheck(*state)) {
+      return fail(ErrorCode::conflict, "the transaction read what another one changed meanwhile");
+    }
+    const wal::Appended appended = section.append(parts);
+    base::yield_point("txn.commit.appended");
+    if (state->transactional && !streamed) {
+      state->number = appended.first;
+    }
+    state->commit_sequence = appended.last;
+    state->commit.store(appended.last, std::memory_order_release);
+    if (streamed) {
+      std::erase(active_numbers_, state->number);
+    }
+    finished_last_->next_finished.store(state, std::memory_order_release);
+    finished_last_ = state;
+    if (validator_ != nullptr) {
+      validator_->published(*state, appended.last);
+    }
+  }
+  const std::uint64_t sequence = state->commit_sequence;
+  base::yield_point("txn.commit.published");
+  state->phase = Phase::committed;
+  stamp(*state);
+  state->buffer.clear();
+  finish(state);
+  waiting_.fetch_add(1, std::memory_order_relaxed);
+  commits_.fetch_add(1, std::memory_order_relaxed);
+  state->stamped.store(true, std::memory_order_release);  // from here on the reclaimer owns it
+  if (since_reclaim_.fetch_add(1, std::memory_order_relaxed) % 64 == 63) {
+    reclaim(false);
+  }
+  return sequence;
+}
+
+Status Manager::wait_durable(std::uint64_t sequence) {
+  if (log_.mode() != wal::SyncMode::immediate) {
+    return {};
+  }
+  return log_.sync(sequence);
+}
+
+/// Writes the commit sequence into the stamps of all own versions.
+void Manager::stamp(State& state) {
+  const graph::PinGuard pin(graph_.epochs, state.slot);
+  const std::uint64_t mark = graph::mark_of(&state);
+  const std::uint64_t stamp = graph::stamp_of(state.commit_sequence);
+  for (const WriteItem& item : state.writes) {
+    if (!item.has_version()) {
+      continue;
+    }
+    const std::uint64_t slot = id_bits::slot(item.id());
+    const auto& word = item.is_node() ? graph_.nodes.at(slot).head : graph_.edges.at(slot).head;
+    // Others may have put theirs on top, or even be above one of ours that is cut off by now.
+    graph::Head head{word.load(std::memory_order_acquire)};
+    bool ours = false;
+    while (!head.empty() && !head.is_inline()) {
+      graph::Version* version = head.version();
+      if (version->stamp.load(std::memory_order_relaxed) == mark) {
+        version->stamp.store(stamp, std::memory_order_release);
+        ours = true;
+      } else if (ours) {
+        break;
+      }
+      head.word = version->prev();
+    }
+  }
+}
+
+// --- streaming ---------------------------------------------------------------------------------
+
+Status Manager::spill(State& state) {
+  if (state.buffered_entries == 0) {
+    return {};
+  }
+  SELVEDGE_ASSERT(state.transactional);
+  ByteWriter head;
+  wal::FrameParts parts;
+  parts.count = state.buffered_entries;
+  const bool first = !state.streamed();
+  if (first) {
+    graph::put_begin(head, state.metadata);
+    parts.flags = wal::frame_flags::begin;
+    ++parts.count;
+  }
+  parts.transaction = first ? wal::transaction_self : state.number;
+  parts.payload = {head.span(), state.buffer.span(), {}};
+  parts.payload_crc = wal::payload_crc(parts.payload[0], parts.payload[1]);
+  wal::Appended appended;
+  {
+    SELVEDGE_TRY(wal::Log::Section section,
+                 log_.enter(wal::frame_bytes(head.size() + state.buffer.size(), parts.flags)));
+    if (!first && section.next_sequence() + parts.count - state.number >= unlogged_flag) {
+      return fail(ErrorCode::too_large, "the transaction spans too much of the log");
+    }
+    appended = section.append(parts);
+    if (first) {
+      state.number = appended.first;
+      state.first.store(appended.first, std::memory_order_release);
+      active_numbers_.push_back(state.number);  // counted in low-water from its first entry on (rule 32)
+    }
+  }
+  base::yield_point("txn.spill.appended");
+  // "Logged" is published after the append, never before (rule 33).
+  const std::uint64_t base = appended.first + (first ? 1 : 0) - state.number;
+  for (graph::Version* version : state.unlogged) {
+    const std::uint32_t ordinal =
+        version->distance.load(std::memory_order_relaxed) & ~unlogged_flag;
+    version->distance.store(static_cast<std::uint32_t>(base + ordinal),
+                            std::memory_order_release);
+  }
+  state.unlogged.clear();
+  state.buffer.clear();
+  state.buffered_entries = 0;
+  state.logged_items = state.writes.size();
+  ++state.spills;
+  return {};
+}
+
+Status Manager::make_room(State& state) {
+  if (state.transactional && state.buffer.size() >= options_.transaction_buffer_bytes) {
+    return spill(state);
+  }
+  return {};
+}
+
+// --- rollback ----------------------------------------------------------------------------------
+
+void Manager::pop_version(std::atomic<std::uint64_t>& head) {
+  graph::Version* version = graph::Head{head.load(std::memory_order_relaxed)}.version();
+  head.exchange(version->prev(), std::memory_order_seq_cst);
+  graph_.retire_version(version);
+}
+
+/// Takes the items from `from` on out of the chains, newest first.
+void Manager::unlink_items(State& state, std::size_t from) {
+  const graph::PinGuard pin(graph_.epochs, state.slot);
+  for (std::size_t i = state.writes.size(); i-- > from;) {
+    const WriteItem& item = state.writes[i];
+    if (!item.has_version()) {
+      continue;
+    }
+    const std::uint64_t slot = id_bits::slot(item.id());
+    if (item.kind() == WriteKind::create_edge) {
+      kill_entries(item.id(), item);
+    }
+    pop_version(item.is_node() ? graph_.nodes.at(slot).head : graph_.edges.at(slot).head);
+    if (item.kind() == WriteKind::create_node) {
+      state.dropped_node_slots.push_back(slot);
+    } else if (item.kind() == WriteKind::create_edge) {
+      state.dropped_edge_slots.push_back(slot);
+    }
+  }
+  after_unlink(state, from);
+}
+
+/// Entries follow their versions: what nobody carries any more dies, what a delete had unsettled
+/// settles again.
+void Manager::after_unlink(State& state, std::size_t from) {
+  const std::uint64_t settled = horizon();
+  for (std::size_t i = state.writes.size(); i-- > from;) {
+    const WriteItem& item = state.writes[i];
+    switch (item.kind()) {
+      case WriteKind::add_label: release_label(item.id(), item); break;
+      case WriteKind::remove_label: settle_label(item.id(), item, settled); break;
+      case WriteKind::delete_edge: settle_edge(item.id(), item, settled); break;
+      default: break;
+    }
+  }
+  state.writes.resize(from);
+}
+
+void Manager::undo_operation(State& state, const SavepointMark& mark) {
+  unlink_items(state, mark.items);
+  state.buffer.truncate(mark.buffer_bytes);
+  state.buffered_entries = mark.buffered_entries;
+  state.unlogged.resize(mark.unlogged);
+  state.entries = mark.entries;
+  state.counts = mark.counts;
+}
+
+void Manager::release_slots(State& state) {
+  for (const std::uint64_t slot : state.dropped_node_slots) {
+    graph_.out_list(graph_.nodes.at(slot)).drop();
+    graph_.in_list(graph_.nodes.at(slot)).drop();
+    graph_.retire_node_slot(slot);
+  }
+  for (const std::uint64_t slot : state.dropped_edge_slots) {
+    graph_.retire_edge_slot(slot);
+  }
+}
+
+void Manager::abort(State* state, std::string_view reason) {
+  SELVEDGE_ASSERT(state->phase == Phase::active);
+  state->phase = Phase::aborted;
+  unlink_items(*state, 0);
+  base::yield_point("txn.abort.unlinked");
+  // Memory first, the abort entry last: until then the transaction counts as active (rule 3).
+  if (state->streamed()) {
+    if (!log_abort(state->number, reason)) {
+      // The number stays in the table, and so in low-water, until the entry can be logged.
+      const MutexLock lock(zombies_mutex_);
+      zombies_.push_back({state->number, std::string(reason)});
+    }
+  }
+  finish(state);
+  release_slots(*state);
+  aborts_.fetch_add(1, std::memory_order_relaxed);
+  recycle(state);
+  if (since_reclaim_.fetch_add(1, std::memory_order_relaxed) % 64 == 63) {
+    reclaim(false);
+  }
+}
+
+Status Manager::log_abort(std::uint64_t number, std::string_view reason) {
+  ByteWriter payload;
+  graph::put_abort(payload, options_.wall_us(), reason.substr(0, limits::metadata_bytes_max));
+  wal::FrameParts parts;
+  parts.flags = wal::frame_flags::abort;
+  parts.transaction = number;
+  parts.count = 1;
+  parts.payload = {payload.span(), {}, {}};
+  parts.payload_crc = wal::payload_crc(parts.payload[0]);
+  SELVEDGE_TRY(wal::Log::Section section,
+               log_.enter(wal::frame_bytes(payload.size(), parts.flags)));
+  section.append(parts);
+  std::erase(active_numbers_, number);
+  return {};
+}
+
+Status Manager::close_zombies() {
+  const MutexLock lock(zombies_mutex_);
+  while (!zombies_.empty()) {
+    SELVEDGE_TRY(log_abort(zombies_.back().number, zombies_.back().reason));
+    zombies_.pop_back();
+  }
+  return {};
+}
+
+Status Manager::rollback_to(State& state, std::size_t savepoint) {
+  const SavepointMark target = state.savepoints[savepoint];
+  if (state.spills == target.spills) {
+    undo_operation(state, target);
+    state.savepoints.resize(savepoint + 1);
+    return {};
+  }
+  // Something since the savepoint is in the log already. What is not, is simply dropped; the rest
+  // is put back by compensating versions with entries of their own (rules 19, 38).
+  const std::size_t logged = std::max(state.logged_items, target.items);
+  const std::uint64_t dropped = state.buffered_entries;
+  unlink_items(state, logged);
+  state.buffer.clear();
+  state.buffered_entries = 0;
+  state.unlogged.clear();
+  state.entries -= dropped;
+  SELVEDGE_TRY(compensate(state, target.items, logged));
+  state.counts = target.counts;
+  state.savepoints.resize(savepoint + 1);
+  return {};
+}
+
+// --- names, checkpoints, counts ----------------------------------------------------------------
+
+Result<std::uint32_t> Manager::intern(NameKind kind, std::string_view text) {
+  graph::Dictionary& names = graph_.names.of(kind);
+  if (const auto known = names.find(text)) {
+    return *known;
+  }
+  if (text.empty()) {
+    return fail(ErrorCode::invalid_argument, "a name is empty");
+  }
+  if (text.size() > limits::name_bytes_max) {
+    return fail(Error(ErrorCode::too_large, "a name is too long")
+                    .mismatch("at most " + std::to_string(limits::name_bytes_max) + " bytes",
+                              std::to_string(text.size())));
+  }
+  if (!base::valid_utf8(text)) {
+    return fail(ErrorCode::invalid_argument, "a name is not valid UTF-8");
+  }
+  const MutexLock lock(names_mutex_);
+  if (const auto known = names.find(text)) {
+    return *known;
+  }
+  const std::uint32_t id = names.size();
+  if (id >= graph::name_id_max) {
+    return fail(ErrorCode::exhausted, "no name ids are left");
+  }
+  // A non-transactional entry of its own that precedes the first use: whoever uses the id appends
+  // after it, whatever becomes of the transaction that needed it first.
+  ByteWriter payload;
+  payload.put(options_.wall_us());
+  graph::ChangeWriter(payload).define_name(kind, id, text);
+  wal::FrameParts parts;
+  parts.count = 1;
+  parts.payload = {payload.span(), {}, {}};
+  parts.payload_crc = wal::payload_crc(parts.payload[0]);
+  SELVEDGE_TRY(wal::Log::Section section, log_.enter(wal::frame_bytes(payload.size())));
+  const bool defined = names.define(id, text);
+  SELVEDGE_ASSERT(defined);
+  section.append(parts);
+  return id;
+}
+
+Result<Manager::CheckpointStart> Manager::checkpoint_start() {
+  SELVEDGE_TRY(wal::Log::Section section, log_.enter(0));
+  CheckpointStart start;
+  start.begin = section.next_sequence();
+  start.low_water = start.begin;
+  for (const std::uint64_t number : active_numbers_) {
+    start.low_water = std::min(start.low_water, number);
+  }
+  return start;
+}
+
+std::int64_t Manager::count(graph::CounterKind kind, std::uint32_t id, const State* self,
+                            std::uint64_t sequence) {
+  const MutexLock lock(reclaim_mutex_);
+  std::int64_t total = base_counts_.of(kind, id);
+  for (const State* state = finished_first_->next_finished.load(std::memory_order_acquire);
+       state != nullptr; state = state->next_finished.load(std::memory_order_acquire)) {
+    if (state->commit.load(std::memory_order_acquire) > sequence) {
+      break;
+    }
+    total += state->counts.of(kind, id);
+  }
+  return self != nullptr ? total + self->counts.of(kind, id) : total;
+}
+
+void Manager::set_base_counts(graph::BaseCounts counts) {
+  const MutexLock lock(reclaim_mutex_);
+  base_counts_ = std::move(counts);
+}
+
+ManagerStats Manager::stats() const {
+  return {commits_.load(std::memory_order_relaxed), aborts_.load(std::memory_order_relaxed),
+          conflicts_.load(std::memory_order_relaxed), active_.load(std::memory_order_relaxed),
+          waiting_.load(std::memory_order_relaxed)};
+}
+
+}  // namespace selvedge::txn

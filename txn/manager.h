@@ -1,0 +1,180 @@
+// Transactions: views, the way of a commit, rollback, and what happens after.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include <selvedge/error.h>
+#include <selvedge/types.h>
+
+#include "base/mutex.h"
+#include "base/spin.h"
+#include "graph/counters.h"
+#include "graph/graph.h"
+#include "txn/state.h"
+#include "wal/log.h"
+
+namespace selvedge::txn {
+
+struct ManagerOptions {
+  std::size_t transaction_buffer_bytes = std::size_t{64} << 10;
+  /// Wall clock in microseconds.
+  std::uint64_t (*wall_us)() = nullptr;
+};
+
+/// The place of serializable validation in the way of a commit. Without one, isolation is
+/// snapshot: first-updater-wins claims are all there is to check.
+class Validator {
+ public:
+  virtual ~Validator() = default;
+  /// Outside the log lock; an error aborts the transaction.
+  virtual Status validate(State& state) = 0;
+  /// Inside the log lock, before the append: false when something moved since.
+  virtual bool recheck(State& state) = 0;
+  /// Inside the log lock, after the status word is stored.
+  virtual void published(State& state, std::uint64_t commit) = 0;
+};
+
+struct ManagerStats {
+  std::uint64_t commits = 0;
+  std::uint64_t aborts = 0;
+  std::uint64_t conflicts = 0;
+  std::uint64_t active = 0;
+  std::uint64_t finished_waiting = 0;
+};
+
+/// Role: owns transaction states and their way: begin, stream, commit or roll back, settle.
+/// Invariants: docs/concurrency.md, "Commit" and "Life of an entry". Sequences, append, status
+///   word and `appended` are one critical section of the log lock; everything at or before
+///   `Log::appended` is wholly applied (versions are in place before their entries are logged).
+/// Threads: a State belongs to one thread at a time; everything else from any thread.
+/// After failure: a commit that cannot be appended leaves the transaction active and unchanged; a
+///   commit that was appended but not synced returns `unknown_outcome`.
+class Manager {
+ public:
+  Manager(graph::Graph& graph, wal::Log& log, const ManagerOptions& options);
+  ~Manager();
+  Manager(const Manager&) = delete;
+  Manager& operator=(const Manager&) = delete;
+
+  graph::Graph& graph() { return graph_; }
+  wal::Log& log() { return log_; }
+
+  /// Opens a view at what readers may see; the slot is given back with `close_view`.
+  graph::ReaderSlot* open_view(std::uint64_t& sequence);
+  void close_view(graph::ReaderSlot* slot) { graph_.epochs.release(slot); }
+  /// Sequence at which read views open: never ahead of the disk in immediate mode.
+  [[nodiscard]] std::uint64_t readable() const;
+
+  State* begin(bool transactional);
+  /// Makes the writes visible; returns the commit's sequence (0 for nothing written). On error the
+  /// transaction stays active. Ends the state's use by the caller on success.
+  Result<std::uint64_t> commit(State* state);
+  /// Waits as the sync mode demands until a commit is durable.
+  Status wait_durable(std::uint64_t sequence);
+  /// Rolls everything back; the state is gone.
+  void abort(State* state, std::string_view reason);
+  /// Undoes what came after the mark; the mark itself stays valid.
+  Status rollback_to(State& state, std::size_t savepoint);
+  /// Sends the private buffer to the log.
+  Status spill(State& state);
+  /// Called before and after each operation: streams a full buffer.
+  Status make_room(State& state);
+  /// Undoes the last operation's items (from `items` on), whose entry is unlogged.
+  void undo_operation(State& state, const SavepointMark& mark);
+  static SavepointMark mark(const State& state);
+
+  /// A name's id, defined and logged when it is new.
+  Result<std::uint32_t> intern(graph::NameKind kind, std::string_view text);
+
+  struct CheckpointStart {
+    std::uint64_t begin = 0;
+    std::uint64_t low_water = 0;
+  };
+  /// Both under the log lock (rules 2, 31, 32).
+  Result<CheckpointStart> checkpoint_start();
+
+  /// Settles and frees what every view has passed. `everything`: all that can be, else a batch.
+  void reclaim(bool everything);
+  /// Exact count in a view.
+  std::int64_t count(graph::CounterKind kind, std::uint32_t id, const State* self,
+                     std::uint64_t sequence);
+  void set_base_counts(graph::BaseCounts counts);
+  void set_validator(Validator* validator) { validator_ = validator; }
+
+  [[nodiscard]] std::uint64_t horizon();
+  [[nodiscard]] ManagerStats stats() const;
+  void note_conflict() { conflicts_.fetch_add(1, std::memory_order_relaxed); }
+  /// Logs abort entries that could not be logged when their transactions ended.
+  Status close_zombies();
+
+ private:
+  friend class Operations;
+  void finish(State* state);
+  void recycle(State* state);
+  static void status_free(void* context, graph::TxnStatus* status);
+  Status log_abort(std::uint64_t number, std::string_view reason);
+  void stamp(State& state);
+  void unlink_items(State& state, std::size_t from);
+  void after_unlink(State& state, std::size_t from);
+  void pop_version(std::atomic<std::uint64_t>& head);
+  Status compensate(State& state, std::size_t from, std::size_t to);
+  void release_slots(State& state);
+
+  // Settling (reclaim.cpp).
+  void settle(State& state, std::uint64_t horizon) SELVEDGE_REQUIRES(reclaim_mutex_);
+  void settle_item(const WriteItem& item, std::uint64_t horizon);
+  void trim(std::atomic<std::uint64_t>& head, std::uint64_t horizon, bool edge);
+  void prune_waiting(std::uint64_t floor) SELVEDGE_REQUIRES(reclaim_mutex_);
+  void prune_chain(std::uint64_t head_word, std::uint64_t floor);
+  void settle_edge(std::uint64_t id, const WriteItem& item, std::uint64_t horizon);
+  void settle_label(std::uint64_t id, const WriteItem& item, std::uint64_t horizon);
+  void release_label(std::uint64_t id, const WriteItem& item);
+  void remove_edge(std::uint64_t id, const WriteItem& item);
+  void kill_entries(std::uint64_t edge, const WriteItem& item);
+  void remove_node(std::uint64_t id);
+
+  graph::Graph& graph_;
+  wal::Log& log_;
+  const ManagerOptions options_;
+  Validator* validator_ = nullptr;
+
+  SpinLatch pool_latch_;
+  std::vector<State*> pool_ SELVEDGE_GUARDED_BY(pool_latch_);
+  std::deque<std::unique_ptr<State>> states_ SELVEDGE_GUARDED_BY(pool_latch_);
+  std::atomic<std::uint64_t> tickets_{0};
+
+  Mutex names_mutex_;
+
+  // Under the log lock.
+  std::vector<std::uint64_t> active_numbers_;  ///< streamed and not ended in the log (rule 32)
+  State* finished_last_;  ///< newest committed
+
+  Mutex reclaim_mutex_;
+  State finished_anchor_;                 ///< where the list begins in a new store
+  State* finished_first_ = &finished_anchor_;  ///< the last settled one: its next waits first
+  graph::ReaderSlot* const reclaim_slot_;
+  graph::BaseCounts base_counts_ SELVEDGE_GUARDED_BY(reclaim_mutex_);
+  State* prune_at_ SELVEDGE_GUARDED_BY(reclaim_mutex_) = nullptr;
+  std::vector<std::uint64_t> prune_views_ SELVEDGE_GUARDED_BY(reclaim_mutex_);
+  alignas(128) std::atomic<std::uint64_t> waiting_{0};
+  std::atomic<std::uint64_t> since_reclaim_{0};
+
+  struct Zombie {
+    std::uint64_t number = 0;
+    std::string reason;
+  };
+  Mutex zombies_mutex_;
+  std::vector<Zombie> zombies_ SELVEDGE_GUARDED_BY(zombies_mutex_);
+
+  alignas(128) std::atomic<std::uint64_t> commits_{0};
+  std::atomic<std::uint64_t> aborts_{0};
+  std::atomic<std::uint64_t> conflicts_{0};
+  std::atomic<std::uint64_t> active_{0};
+};
+
+}  // namespace selvedge::txn

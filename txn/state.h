@@ -1,0 +1,114 @@
+// What one transaction carries from its first operation until nothing of it is needed.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <selvedge/types.h>
+
+#include "base/bytes.h"
+#include "graph/change.h"
+#include "graph/counters.h"
+#include "graph/epoch.h"
+#include "graph/version.h"
+
+namespace selvedge::txn {
+
+enum class WriteKind : std::uint8_t {
+  create_node = 1,
+  update_node,
+  delete_node,
+  restore_node,  ///< a live version over an own tombstone (rollback_to)
+  create_edge,   ///< a, b: positions in the out and in list
+  update_edge,
+  delete_edge,   ///< a, b as create_edge
+  restore_edge,
+  add_label,     ///< a: label, b: position in the label's list
+  remove_label,  ///< a, b as add_label
+};
+
+/// One entry of a write set: what commit, settling and rollback need to find the place again.
+struct WriteItem {
+  std::uint64_t word = 0;  ///< id | kind
+  std::uint32_t a = 0;
+  std::uint32_t b = 0;
+
+  static WriteItem make(WriteKind kind, std::uint64_t id, std::uint32_t a = 0,
+                        std::uint32_t b = 0) {
+    return {id | static_cast<std::uint64_t>(kind), a, b};
+  }
+  [[nodiscard]] WriteKind kind() const { return static_cast<WriteKind>(word & 0xff); }
+  [[nodiscard]] std::uint64_t id() const { return word & ~std::uint64_t{0xff}; }
+  [[nodiscard]] bool has_version() const { return kind() < WriteKind::add_label; }
+  [[nodiscard]] bool is_node() const { return kind() <= WriteKind::restore_node; }
+};
+static_assert(sizeof(WriteItem) == 16);
+
+enum class Phase : std::uint8_t { idle, active, committed, aborted };
+
+/// Where a savepoint was set.
+struct SavepointMark {
+  std::size_t items = 0;
+  std::size_t buffer_bytes = 0;
+  std::uint32_t buffered_entries = 0;
+  std::size_t unlogged = 0;
+  std::uint64_t entries = 0;
+  std::uint64_t spills = 0;
+  graph::CountDeltas counts;
+};
+
+/// A transaction's state. The base is what marks in versions point to; it lives in a pool and is
+/// used again only after all stamps are written and an epoch has passed.
+///
+/// Three states of an own version: *written* (in the chain, its entry in `buffer`), *logged* (its
+/// entry has a sequence; the version's distance says which), *committed* (the status word).
+struct State : graph::TxnStatus {
+  // Set for each use.
+  graph::ReaderSlot* slot = nullptr;
+  graph::Viewpoint view;
+  Phase phase = Phase::idle;
+  bool transactional = true;  ///< false: an operation of the store, transaction number 0
+  std::uint64_t number = 0;   ///< sequence of tx_begin; 0 until logged
+  graph::Metadata metadata;
+
+  // The write set.
+  std::vector<WriteItem> writes;
+  std::size_t logged_items = 0;  ///< items whose entries have sequences
+  graph::CountDeltas counts;
+  std::vector<std::uint64_t> dropped_node_slots;  ///< of creates undone by rollback_to (rule 12)
+  std::vector<std::uint64_t> dropped_edge_slots;
+
+  // The private log buffer.
+  ByteWriter buffer;
+  std::uint32_t buffered_entries = 0;
+  std::vector<graph::Version*> unlogged;  ///< versions whose entries are in the buffer
+  std::uint64_t entries = 0;              ///< all, logged ones too
+  std::uint64_t spills = 0;
+
+  std::vector<SavepointMark> savepoints;
+
+  // After the commit.
+  std::uint64_t commit_sequence = 0;
+  std::atomic<bool> stamped{false};
+  std::atomic<State*> next_finished{nullptr};
+
+  [[nodiscard]] bool streamed() const {
+    return first.load(std::memory_order_relaxed) != 0;
+  }
+  [[nodiscard]] bool wrote() const { return entries != 0 || streamed(); }
+};
+
+/// `Version::distance` of an own version whose entry is still in the buffer: its ordinal there,
+/// flagged. Only the owner reads it as such; for everybody else it means "not logged" (rule 35).
+inline constexpr std::uint32_t unlogged_flag = 0x80000000u;
+
+/// Distance of a logged, uncommitted version; 0 when it is not logged.
+inline std::uint32_t logged_distance(const graph::Version& version) {
+  const std::uint32_t distance = version.distance.load(std::memory_order_acquire);
+  return (distance & unlogged_flag) != 0 ? 0 : distance;
+}
+
+}  // namespace selvedge::txn
