@@ -110,15 +110,15 @@ std::uint32_t payload_crc(std::span<const std::byte> first, std::span<const std:
 /// Why bytes are not the frame that must stand there.
 enum class FrameFault : std::uint8_t {
   none,
-  zeros,            ///< nothing was written here
-  cut_off,          ///< the file ends inside the frame
-  header_crc,       ///< torn, damaged, or of another generation
-  length,           ///< the CRC holds, the payload is over its limit
-  malformed,        ///< the CRC holds, the fields contradict each other
-  payload_crc,      ///< the header holds, the payload does not
-  sequence,         ///< a sound frame, but not the next one
-  segment_header,   ///< the segment's own header does not verify
-  newer_version,    ///< the CRC holds, a later library wrote it
+  zeros,           ///< nothing was written here
+  cut_off,         ///< the file ends inside the frame
+  header_crc,      ///< torn, damaged, or of another generation
+  length,          ///< the CRC holds, the payload is over its limit
+  malformed,       ///< the CRC holds, the fields contradict each other
+  payload_crc,     ///< the header holds, the payload does not
+  sequence,        ///< a sound frame, but not the next one
+  segment_header,  ///< the segment's own header does not verify
+  newer_version,   ///< the CRC holds, a later library wrote it
 };
 std::string_view to_string(FrameFault fault);
 
@@ -127,8 +127,8 @@ std::uint32_t encode_frame_header(const FrameHeader& header, std::uint32_t salt,
 
 struct DecodedFrame {
   FrameFault fault = FrameFault::none;
-  FrameHeader header;  ///< whole when fault is none, else only what the CRC vouches for
-  std::uint32_t header_crc = 0;           ///< as found
+  FrameHeader header;            ///< whole when fault is none, else only what the CRC vouches for
+  std::uint32_t header_crc = 0;  ///< as found
   std::uint32_t header_crc_expected = 0;  ///< as computed
 };
 

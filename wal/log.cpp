@@ -113,12 +113,12 @@ Status Log::overcome(Obstacle obstacle, std::uint64_t bytes_max, std::uint64_t s
 /// A frame that no standard buffer can hold: the active buffer is exchanged for a larger one, with
 /// what it holds. The buffer shrinks again when its group is written.
 Status Log::grow_buffer(std::uint64_t bytes_max) {
-  const std::size_t capacity = static_cast<std::size_t>(
-      options_.buffer_bytes + buffer_start_bytes + bytes_max + buffer_end_bytes);
+  const std::size_t capacity = static_cast<std::size_t>(options_.buffer_bytes + buffer_start_bytes +
+                                                        bytes_max + buffer_end_bytes);
   std::unique_ptr<std::byte[]> bytes(new (std::nothrow) std::byte[capacity]);
   if (!bytes) {
-    return fail(ErrorCode::out_of_memory, "no memory for a frame of " +
-                                              std::to_string(bytes_max) + " bytes");
+    return fail(ErrorCode::out_of_memory,
+                "no memory for a frame of " + std::to_string(bytes_max) + " bytes");
   }
   bool crowded = false;
   {
@@ -158,8 +158,7 @@ Appended Log::append(const FrameParts& parts) {
   SELVEDGE_ASSERT(parts.kind == FrameKind::operations || parts.kind == FrameKind::checkpoint);
   FrameHeader header;
   header.sequence = next_sequence_;
-  header.transaction =
-      parts.transaction == transaction_self ? next_sequence_ : parts.transaction;
+  header.transaction = parts.transaction == transaction_self ? next_sequence_ : parts.transaction;
   header.entity = parts.entity;
   header.payload_bytes = static_cast<std::uint32_t>(payload_bytes);
   header.count = parts.count;
@@ -213,8 +212,8 @@ void Log::Section::publish() {
 
 void Log::append_seal(const SealPayload& next) {
   Buffer& buffer = *active_;
-  last_crc_ = encode_seal(next_sequence_, next, segment_.header.salt,
-                          buffer.bytes.get() + buffer.filled);
+  last_crc_ =
+      encode_seal(next_sequence_, next, segment_.header.salt, buffer.bytes.get() + buffer.filled);
   buffer.filled += seal_frame_bytes;
   buffer.holds_frames = true;
   bytes_ += seal_frame_bytes;

@@ -47,20 +47,20 @@ struct LogOptions {
 /// goes on in a new segment, with a new salt.
 struct LogStart {
   std::uint64_t next_sequence = 1;
-  std::uint64_t segment_number = 1;    ///< larger than any on disk or listed
-  std::uint32_t last_frame_crc = 0;    ///< of the frame before
+  std::uint64_t segment_number = 1;  ///< larger than any on disk or listed
+  std::uint32_t last_frame_crc = 0;  ///< of the frame before
 };
 
 struct LogStats {
   std::uint64_t entries = 0;
   std::uint64_t frames = 0;
-  std::uint64_t bytes = 0;      ///< appended, log's own frames included
-  std::uint64_t writes = 0;     ///< groups written
+  std::uint64_t bytes = 0;   ///< appended, log's own frames included
+  std::uint64_t writes = 0;  ///< groups written
   std::uint64_t syncs = 0;
-  std::uint64_t segments = 0;   ///< begun
+  std::uint64_t segments = 0;  ///< begun
   std::uint64_t sync_last_ns = 0;
   std::uint64_t sync_longest_ns = 0;
-  std::uint64_t waits = 0;      ///< times that an appender found the buffer or the segment full
+  std::uint64_t waits = 0;  ///< times that an appender found the buffer or the segment full
 };
 
 /// First and last sequence of an appended frame.
@@ -102,13 +102,13 @@ struct LastFrame {
 /// one futex word, and then the next leader, who cuts its batch when it runs.
 ///
 /// *Invariants*: sequences rise by one from frame to frame; at most one write + sync in flight;
-/// durable <= appended < next; a buffer always has room for a seal, a segment for a mark and a seal.
-/// *Threads*: all members except `close` from any thread; the Section belongs to one thread. Lock
-/// order: prepare lock, group lock, log lock. No system call and no allocation under the log lock.
-/// *After failure*: a failed write or sync poisons the log for ever (a sync is never tried again).
-/// Waiters get `unknown_outcome`, later appenders `poisoned`, both with the cause; `durable()`
-/// stays. A full disk is met while preparing: `enter` returns `disk_full`, nothing is lost, and a
-/// later `enter` tries again.
+/// durable <= appended < next; a buffer always has room for a seal, a segment for a mark and a
+/// seal. *Threads*: all members from any thread; the Section belongs to one thread. Lock order:
+/// prepare lock, group lock, log lock. No system call and no allocation under the log lock. *After
+/// failure*: a failed write or sync poisons the log for ever (a sync is never tried again). Waiters
+/// get `unknown_outcome`, later appenders `poisoned`, both with the cause; `durable()` stays. A
+/// full disk is met while preparing: `enter` returns `disk_full`, nothing is lost, and a later
+/// `enter` tries again.
 class Log {
  public:
   class Section;
@@ -156,8 +156,8 @@ class Log {
   struct Buffer {
     std::unique_ptr<std::byte[]> bytes;
     std::size_t capacity = 0;
-    std::size_t filled = 0;       ///< header and mark included
-    std::size_t mark_at = 0;      ///< where the sync mark goes
+    std::size_t filled = 0;   ///< header and mark included
+    std::size_t mark_at = 0;  ///< where the sync mark goes
     std::uint64_t mark_sequence = 0;
     bool holds_frames = false;  ///< something beside header and mark
   };

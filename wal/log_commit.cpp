@@ -193,8 +193,8 @@ Log::Cut Log::cut(const Request& wanted) {
 
 Status Log::write_out(const Cut& cut) {
   if (cut.buffer != nullptr) {
-    SELVEDGE_TRY(io::write_all(*cut.file, cut.offset, {cut.buffer->bytes.get(),
-                                                       cut.buffer->filled}));
+    SELVEDGE_TRY(
+        io::write_all(*cut.file, cut.offset, {cut.buffer->bytes.get(), cut.buffer->filled}));
   }
   if (cut.sync) {
     SELVEDGE_TRY(cut.file->sync_data());

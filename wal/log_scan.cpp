@@ -74,8 +74,8 @@ Status LogScan::inspect() {
   bool store_known = options_.store.has_value();
   for (Candidate& candidate : candidates_) {
     if (!candidate.on_disk) {
-      SELVEDGE_TRY(damage(Error(ErrorCode::corruption, "a listed segment is missing")
-                              .at(candidate.path)));
+      SELVEDGE_TRY(
+          damage(Error(ErrorCode::corruption, "a listed segment is missing").at(candidate.path)));
       cut_ = false;  // what stands before it is still good; the chain of sequences tells
       continue;
     }
@@ -223,14 +223,14 @@ Result<bool> LogScan::chains(const Candidate& candidate) {
   }
   if (header.first_sequence != next_) {
     if (!candidate.listed && header.first_sequence < next_) {
-      result_.strays.push_back({candidate.info, candidate.path,
-                                "begins before the end of the segment before it"});
+      result_.strays.push_back(
+          {candidate.info, candidate.path, "begins before the end of the segment before it"});
       return false;
     }
-    SELVEDGE_TRY(damage(Error(ErrorCode::corruption, "the segment does not follow the one before")
-                            .at(candidate.path, 0)
-                            .mismatch("first sequence " + number(next_),
-                                      number(header.first_sequence))));
+    SELVEDGE_TRY(
+        damage(Error(ErrorCode::corruption, "the segment does not follow the one before")
+                   .at(candidate.path, 0)
+                   .mismatch("first sequence " + number(next_), number(header.first_sequence))));
     return false;
   }
   // A seal that is there is the last frame. One that was lost takes nothing with it.
@@ -317,8 +317,8 @@ Result<bool> LogScan::skip_regenerable(SegmentReader& reader, const ReadStep& st
     evidence = "the manifest";
   }
   if (evidence.empty()) {
-    SELVEDGE_TRY(const TailEvidence tail, search_tail(reader.file(), step.offset,
-                                                      candidates_[index].info.salt));
+    SELVEDGE_TRY(const TailEvidence tail,
+                 search_tail(reader.file(), step.offset, candidates_[index].info.salt));
     if (tail.watermark_max < last) {
       return false;
     }
@@ -340,8 +340,7 @@ std::string LogScan::later_evidence(std::size_t index, std::uint64_t sequence) c
     if (candidate.header.header.first_sequence == sequence) {
       return {};  // it goes on right here
     }
-    return candidate.path + " follows sequence " +
-           number(candidate.header.header.predecessor_last);
+    return candidate.path + " follows sequence " + number(candidate.header.header.predecessor_last);
   }
   return {};
 }
@@ -356,13 +355,12 @@ Status LogScan::judge_tail(File& file, std::size_t index, std::uint32_t salt, bo
     return later.empty() ? Status{} : damage(damaged_at(stop_, next_, later));
   }
   SELVEDGE_TRY(const TailEvidence tail, search_tail(file, stop_.offset, salt));
-  const std::string mark = "a sync mark @" + number(tail.watermark_offset) +
-                           " with watermark " + number(tail.watermark_max);
+  const std::string mark = "a sync mark @" + number(tail.watermark_offset) + " with watermark " +
+                           number(tail.watermark_max);
   const bool stale = recycled && tail.frames == 0 && tail.watermark_max == 0 &&
                      stop_.fault == FrameFault::header_crc;
   if (tail.watermark_max >= next_ || !later.empty()) {
-    SELVEDGE_TRY(
-        damage(damaged_at(stop_, next_, tail.watermark_max >= next_ ? mark : later)));
+    SELVEDGE_TRY(damage(damaged_at(stop_, next_, tail.watermark_max >= next_ ? mark : later)));
     drop(stop_, tail, "behind the damage", false);
   } else {
     drop(stop_, tail, stale ? "never written in this generation" : "never synced", stale);
@@ -405,8 +403,7 @@ Status LogScan::judge_headless(std::size_t index) {
   return {};
 }
 
-void LogScan::drop(const Stop& stop, const TailEvidence& evidence, std::string reason,
-                   bool stale) {
+void LogScan::drop(const Stop& stop, const TailEvidence& evidence, std::string reason, bool stale) {
   if (evidence.written_end <= stop.offset) {
     return;
   }
@@ -467,8 +464,8 @@ Status LogScan::conclude() {
     if (stop_.path.empty()) {
       stop_.path = directory_;
     }
-    SELVEDGE_TRY(damage(damaged_at(stop_, next_, "the manifest or a snapshot, up to " +
-                                                     number(acknowledged))));
+    SELVEDGE_TRY(damage(
+        damaged_at(stop_, next_, "the manifest or a snapshot, up to " + number(acknowledged))));
   }
   result_.next_sequence = next_;
   result_.closed_cleanly = sealed_ && seal_.next_segment == 0 && result_.dropped.empty();
@@ -494,9 +491,10 @@ Error LogScan::damaged_at(const Stop& stop, std::uint64_t sequence,
   const std::optional<std::uint64_t> offset =
       stop.path == directory_ ? std::nullopt : std::optional(stop.offset);
   if (stop.expected.empty() && stop.found.empty()) {
-    return std::move(error).at(stop.path, offset).mismatch(
-        "the frame of sequence " + number(sequence),
-        stop.fault == FrameFault::none ? "the end of the log" : "zeros");
+    return std::move(error)
+        .at(stop.path, offset)
+        .mismatch("the frame of sequence " + number(sequence),
+                  stop.fault == FrameFault::none ? "the end of the log" : "zeros");
   }
   return std::move(error).at(stop.path, offset).mismatch(stop.expected, stop.found);
 }

@@ -37,14 +37,13 @@ Result<LogExtent> LogScanner::scan(const ScanOptions& options, const FrameSink& 
 
 Status LogScanner::read_segment(const LogExtent& log, const SegmentExtent& segment,
                                 const FrameSink& sink) const {
-  SELVEDGE_TRY(SegmentReader reader,
-               SegmentReader::open(files_, directory_, segment.info.number));
+  SELVEDGE_TRY(SegmentReader reader, SegmentReader::open(files_, directory_, segment.info.number));
   reader.start_at(segment_header_bytes, segment.first_sequence, segment.info.salt);
   while (segment.scanned ? reader.offset() < segment.end_offset
                          : reader.next_sequence() < segment.next_sequence) {
     SELVEDGE_TRY(const ReadStep step, reader.next());
-    const bool skipped = step.fault == FrameFault::payload_crc &&
-                         was_skipped(log, step.frame.location);
+    const bool skipped =
+        step.fault == FrameFault::payload_crc && was_skipped(log, step.frame.location);
     if (skipped) {
       reader.skip_damaged(step.frame.header, step.frame.header_crc);
     } else if (step.kind == ReadStep::Kind::sealed && segment.sealed) {
@@ -82,16 +81,15 @@ Result<OwnedFrame> LogScanner::read_frame(const LogExtent& log, FrameLocation lo
   SELVEDGE_TRY(const std::unique_ptr<File> file, files_.open(segment->path, OpenMode::read));
   std::array<std::byte, frame_header_bytes + frame_extension_bytes> head{};
   SELVEDGE_TRY(const std::size_t got, io::read_up_to(*file, location.offset, head));
-  const DecodedFrame decoded =
-      decode_frame_header(std::span(head).first(got), segment->info.salt);
+  const DecodedFrame decoded = decode_frame_header(std::span(head).first(got), segment->info.salt);
   OwnedFrame frame;
   frame.header = decoded.header;
   frame.location = location;
   FrameFault fault = decoded.fault;
   if (fault == FrameFault::none) {
     frame.payload.resize(decoded.header.payload_bytes);
-    SELVEDGE_TRY(io::read_exact(*file, location.offset + decoded.header.header_bytes(),
-                                frame.payload));
+    SELVEDGE_TRY(
+        io::read_exact(*file, location.offset + decoded.header.header_bytes(), frame.payload));
     if (base::crc32c(frame.payload) != decoded.header.payload_crc) {
       fault = FrameFault::payload_crc;
     }

@@ -53,7 +53,8 @@ struct DroppedRange {
   std::uint64_t sequence_first = 0;
   std::uint64_t sequence_last = 0;
   FrameFault fault = FrameFault::none;
-  bool stale = false;  ///< behind the last frame of a recycled file: most likely an older generation
+  bool stale =
+      false;  ///< behind the last frame of a recycled file: most likely an older generation
   std::string reason;
 };
 
@@ -74,11 +75,11 @@ struct IdleSegment {
 
 struct LogExtent {
   Uuid store;
-  std::vector<SegmentExtent> segments;  ///< in order
-  FrameLocation end;                    ///< where the next frame would stand; segment 0 = no log
-  std::uint64_t next_sequence = 1;      ///< expected at the end
-  std::uint32_t last_frame_crc = 0;     ///< header CRC of the last frame: the successor names it
-  std::uint64_t watermark = 0;          ///< largest durable watermark seen in the log
+  std::vector<SegmentExtent> segments;   ///< in order
+  FrameLocation end;                     ///< where the next frame would stand; segment 0 = no log
+  std::uint64_t next_sequence = 1;       ///< expected at the end
+  std::uint32_t last_frame_crc = 0;      ///< header CRC of the last frame: the successor names it
+  std::uint64_t watermark = 0;           ///< largest durable watermark seen in the log
   std::uint64_t segment_number_max = 0;  ///< largest on disk or listed: new ones come after it
   bool closed_cleanly = false;           ///< the last frame is the seal of a close
   std::vector<DroppedRange> dropped;
@@ -123,8 +124,8 @@ class LogScanner {
   Result<LogExtent> scan(const ScanOptions& options, const FrameSink& sink = {}) const;
 
   /// Frames of one segment of a scanned log; segments may be read in parallel.
-  Status read_segment(const LogExtent& log, const SegmentExtent& segment, const FrameSink& sink)
-      const;
+  Status read_segment(const LogExtent& log, const SegmentExtent& segment,
+                      const FrameSink& sink) const;
   /// Frames with last sequence >= `sequence`, to the end of the log.
   Status read_from(const LogExtent& log, std::uint64_t sequence, const FrameSink& sink) const;
   /// One frame by its place, verified again: for undo, which goes backwards.

@@ -45,8 +45,7 @@ void encode_segment_header(const SegmentHeader& header, std::byte* to) {
   store_le(to + at_crc, base::crc32c({to, at_crc}));
 }
 
-DecodedSegmentHeader decode_segment_header(
-    std::span<const std::byte, segment_header_bytes> bytes) {
+DecodedSegmentHeader decode_segment_header(std::span<const std::byte, segment_header_bytes> bytes) {
   DecodedSegmentHeader decoded;
   if (std::all_of(bytes.begin(), bytes.end(), [](std::byte b) { return b == std::byte{0}; })) {
     return decoded;

@@ -61,8 +61,7 @@ struct DecodedSegmentHeader {
   std::uint32_t crc_expected = 0;
   std::uint32_t crc_found = 0;
 };
-DecodedSegmentHeader decode_segment_header(
-    std::span<const std::byte, segment_header_bytes> bytes);
+DecodedSegmentHeader decode_segment_header(std::span<const std::byte, segment_header_bytes> bytes);
 
 /// "000012.wal".
 std::string segment_name(std::uint64_t number);

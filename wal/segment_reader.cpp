@@ -56,11 +56,11 @@ void SegmentReader::start_at(std::uint64_t offset, std::uint64_t next_sequence,
 Result<std::span<const std::byte>> SegmentReader::window(std::size_t bytes) {
   const std::uint64_t left = file_bytes_ > offset_ ? file_bytes_ - offset_ : 0;
   const auto wanted = static_cast<std::size_t>(std::min<std::uint64_t>(bytes, left));
-  const bool held = offset_ >= buffer_offset_ &&
-                    offset_ - buffer_offset_ + wanted <= buffer_filled_;
+  const bool held =
+      offset_ >= buffer_offset_ && offset_ - buffer_offset_ + wanted <= buffer_filled_;
   if (!held) {
-    const std::size_t fill = static_cast<std::size_t>(
-        std::min<std::uint64_t>(std::max(wanted, buffer_bytes), left));
+    const std::size_t fill =
+        static_cast<std::size_t>(std::min<std::uint64_t>(std::max(wanted, buffer_bytes), left));
     if (buffer_.size() < fill) {
       buffer_.resize(fill);
     }
@@ -96,8 +96,8 @@ ReadStep SegmentReader::bad_header(const DecodedFrame& decoded) const {
                  std::to_string(file_bytes_ - offset_));
     default:
       return bad(decoded.fault, "a frame of format " + std::to_string(frame_format_version),
-                 "kind " + std::to_string(static_cast<unsigned>(decoded.header.kind)) +
-                     ", flags " + std::to_string(decoded.header.flags) + ", count " +
+                 "kind " + std::to_string(static_cast<unsigned>(decoded.header.kind)) + ", flags " +
+                     std::to_string(decoded.header.flags) + ", count " +
                      std::to_string(decoded.header.count));
   }
 }
@@ -113,12 +113,9 @@ Result<ReadStep> SegmentReader::next() {
   const DecodedFrame decoded = decode_frame_header(head, salt_);
   switch (decoded.fault) {
     case FrameFault::none: break;
-    case FrameFault::zeros:
-      step.fault = FrameFault::zeros;
-      return step;
+    case FrameFault::zeros: step.fault = FrameFault::zeros; return step;
     case FrameFault::newer_version:
-      step = bad(decoded.fault, "at most " + std::to_string(frame_format_version),
-                 "a later one");
+      step = bad(decoded.fault, "at most " + std::to_string(frame_format_version), "a later one");
       step.kind = ReadStep::Kind::newer_version;
       return step;
     default: return bad_header(decoded);
@@ -136,8 +133,7 @@ Result<ReadStep> SegmentReader::take(const DecodedFrame& decoded) {
   const std::size_t bytes = header.header_bytes() + header.payload_bytes;
   SELVEDGE_TRY(const auto whole, window(bytes));
   if (whole.size() < bytes) {
-    return bad(FrameFault::cut_off, std::to_string(bytes) + " bytes",
-               std::to_string(whole.size()));
+    return bad(FrameFault::cut_off, std::to_string(bytes) + " bytes", std::to_string(whole.size()));
   }
   const auto payload = whole.subspan(header.header_bytes());
   const std::uint32_t crc = base::crc32c(payload);
@@ -177,9 +173,9 @@ class TailSearch {
     at_ = (offset + frame_alignment_bytes - 1) & ~std::uint64_t{frame_alignment_bytes - 1};
     while (at_ < file_bytes_) {
       const std::uint64_t left = file_bytes_ - at_;
-      SELVEDGE_TRY(filled_, io::read_up_to(file_, at_, std::span(buffer_).first(
-                                static_cast<std::size_t>(
-                                    std::min<std::uint64_t>(buffer_.size(), left)))));
+      SELVEDGE_TRY(filled_, io::read_up_to(file_, at_,
+                                           std::span(buffer_).first(static_cast<std::size_t>(
+                                               std::min<std::uint64_t>(buffer_.size(), left)))));
       if (filled_ == 0) {
         break;
       }
@@ -210,9 +206,8 @@ class TailSearch {
 
   /// Bytes to go on by: 8, or over the sound frame that stands here.
   Result<std::uint64_t> look() {
-    const auto bytes =
-        std::span<const std::byte>(buffer_).first(filled_).subspan(
-            static_cast<std::size_t>(at_ - window_));
+    const auto bytes = std::span<const std::byte>(buffer_).first(filled_).subspan(
+        static_cast<std::size_t>(at_ - window_));
     if (bytes.size() < frame_header_bytes || load_le<std::uint64_t>(bytes.data()) == 0 ||
         bytes[34] != std::byte{frame_format_version} || bytes[35] != std::byte{0}) {
       return frame_alignment_bytes;

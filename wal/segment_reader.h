@@ -127,7 +127,7 @@ struct TailEvidence {
   std::uint64_t frames = 0;            ///< sound frames with entries
   std::uint64_t sequence_first = 0;    ///< smallest and largest sequence in them; 0 = none
   std::uint64_t sequence_last = 0;
-  std::uint64_t written_end = 0;       ///< offset behind the last byte that is not zero; 0 = none
+  std::uint64_t written_end = 0;  ///< offset behind the last byte that is not zero; 0 = none
 };
 
 /// Looks at every 8-byte boundary from `offset` to the end of the file for frames of `salt`.

@@ -40,16 +40,16 @@ struct PreparedSegment {
 
 /// Prepares, keeps and recycles segment files.
 ///
-/// Preparing: create NNNNNN.wal (or zero the header of a dropped file, sync it and rename it), bring
-/// it to its size (with `write_zeros` real zeros, otherwise allocation only), sync it, sync the
-/// directory, and have the registry list it. Only then may it be taken.
+/// Preparing: create NNNNNN.wal (or zero the header of a dropped file, sync it and rename it),
+/// bring it to its size (with `write_zeros` real zeros, otherwise allocation only), sync it, sync
+/// the directory, and have the registry list it. Only then may it be taken.
 ///
 /// *Invariants*: at most one segment is prepared; its header is zeros on disk.
 /// *Threads*: any. `prepare` holds the prepare lock over its I/O; `take` only a short latch, so it
 /// may be called under the log lock.
 /// *After failure*: the unfinished file is removed, the number is free for the next attempt, and a
-/// file that could not be removed is overwritten by it. A file that is ready but could not be listed
-/// is kept and offered again: the list may have it already.
+/// file that could not be removed is overwritten by it. A file that is ready but could not be
+/// listed is kept and offered again: the list may have it already.
 class SegmentStore {
  public:
   struct Config {

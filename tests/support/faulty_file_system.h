@@ -18,14 +18,25 @@
 namespace selvedge::test {
 
 enum class Operation : std::uint8_t {
-  open, read, write, sync_data, sync, truncate, allocate, close, rename, unlink, sync_dir, count
+  open,
+  read,
+  write,
+  sync_data,
+  sync,
+  truncate,
+  allocate,
+  close,
+  rename,
+  unlink,
+  sync_dir,
+  count
 };
 
 /// Which operation fails, and how.
 struct Fault {
   Operation operation = Operation::write;
-  std::uint64_t nth = 1;   ///< counted from when the fault is set
-  bool sticky = false;     ///< all later ones of its kind fail too
+  std::uint64_t nth = 1;  ///< counted from when the fault is set
+  bool sticky = false;    ///< all later ones of its kind fail too
   ErrorCode code = ErrorCode::io;
   int os_error = EIO;
   std::size_t bytes_done = 0;  ///< of a write: what reaches the file before it fails

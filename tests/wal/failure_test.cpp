@@ -23,8 +23,7 @@ class WalFailure : public WalTest {
     EXPECT_EQ(log->close().error().code(), ErrorCode::poisoned);
     scanned();
     ASSERT_GE(texts.size(), kept.size());
-    EXPECT_EQ(Texts(texts.begin(), texts.begin() + static_cast<std::ptrdiff_t>(kept.size())),
-              kept);
+    EXPECT_EQ(Texts(texts.begin(), texts.begin() + static_cast<std::ptrdiff_t>(kept.size())), kept);
   }
 };
 

@@ -450,10 +450,9 @@ TEST_F(WalScanner, RecoveringTwiceFindsTheSame) {
 TEST_F(WalScanner, ASinksErrorEndsTheScan) {
   open();
   write_each(3);
-  const auto found =
-      LogScanner(files, directory).scan({}, [](const FrameView&) -> Status {
-        return fail(ErrorCode::out_of_memory, "enough");
-      });
+  const auto found = LogScanner(files, directory).scan({}, [](const FrameView&) -> Status {
+    return fail(ErrorCode::out_of_memory, "enough");
+  });
   EXPECT_EQ(found.error().code(), ErrorCode::out_of_memory);
 }
 
