@@ -71,7 +71,7 @@ std::string body_of(const Manifest& manifest) {
 }
 
 std::string checksum_line(const std::string& body) {
-  std::array<char, 16> text{};
+  std::array<char, 24> text{};
   std::snprintf(text.data(), text.size(), "crc32c %08x\n", base::crc32c(as_bytes(body)));
   return text.data();
 }

@@ -29,10 +29,11 @@ Status SnapshotReader::read_header() {
   }
   std::array<std::byte, header_bytes> header{};
   SELVEDGE_TRY(io::read_exact(*file_, 0, header));
-  if (as_text(std::span(header).first(8)) != "SELVSNP1") {
+  if (as_text(std::span<const std::byte>(header).first(8)) != "SELVSNP1") {
     return fail(bad(0, "the snapshot has another magic"));
   }
-  if (load_le<std::uint32_t>(&header[60]) != base::crc32c(std::span(header).first(60))) {
+  if (load_le<std::uint32_t>(&header[60]) !=
+      base::crc32c(std::span<const std::byte>(header).first(60))) {
     return fail(bad(0, "the snapshot's header CRC is wrong"));
   }
   const auto version = load_le<std::uint32_t>(&header[8]);
@@ -54,17 +55,17 @@ Status SnapshotReader::read_footer() {
   std::array<std::byte, trailer_bytes> trailer{};
   SELVEDGE_TRY(io::read_exact(*file_, bytes_ - trailer_bytes, trailer));
   const auto at = load_le<std::uint64_t>(trailer.data());
-  if (as_text(std::span(trailer).last(8)) != "SELVEND1" || at < header_bytes ||
+  if (as_text(std::span<const std::byte>(trailer).last(8)) != "SELVEND1" || at < header_bytes ||
       at > bytes_ - trailer_bytes) {
     return fail(bad(bytes_ - trailer_bytes, "the snapshot's end is missing"));
   }
   std::vector<std::byte> raw(static_cast<std::size_t>(bytes_ - trailer_bytes - at));
   SELVEDGE_TRY(io::read_exact(*file_, at, raw));
   if (raw.size() < 4 || load_le<std::uint32_t>(raw.data() + raw.size() - 4) !=
-                            base::crc32c(std::span(raw).first(raw.size() - 4))) {
+                            base::crc32c(std::span<const std::byte>(raw).first(raw.size() - 4))) {
     return fail(bad(at, "the snapshot's footer CRC is wrong"));
   }
-  ByteReader reader(std::span(raw).first(raw.size() - 4));
+  ByteReader reader(std::span<const std::byte>(raw).first(raw.size() - 4));
   footer_.begin = reader.take<std::uint64_t>();
   footer_.end = reader.take<std::uint64_t>();
   footer_.low_water = reader.take<std::uint64_t>();
@@ -110,8 +111,8 @@ Result<Chunk> SnapshotReader::load(std::size_t index) const {
   const ChunkInfo& info = chunks_[index];
   std::vector<std::byte> stored(chunk_head_bytes + info.stored_bytes);
   SELVEDGE_TRY(io::read_exact(*file_, info.offset, stored));
-  const auto head = std::span(stored).first(chunk_head_bytes);
-  const auto body = std::span(stored).subspan(chunk_head_bytes);
+  const auto head = std::span<const std::byte>(stored).first(chunk_head_bytes);
+  const auto body = std::span<const std::byte>(stored).subspan(chunk_head_bytes);
   const auto codec = std::to_integer<unsigned>(head[5]);
   if (as_text(head.first(4)) != "SCHK" ||
       load_le<std::uint32_t>(&head[28]) != base::crc32c(head.first(28)) ||

@@ -101,14 +101,6 @@ struct State : graph::TxnStatus {
   [[nodiscard]] bool wrote() const { return entries != 0 || streamed(); }
 };
 
-/// `Version::distance` of an own version whose entry is still in the buffer: its ordinal there,
-/// flagged. Only the owner reads it as such; for everybody else it means "not logged" (rule 35).
-inline constexpr std::uint32_t unlogged_flag = 0x80000000u;
-
-/// Distance of a logged, uncommitted version; 0 when it is not logged.
-inline std::uint32_t logged_distance(const graph::Version& version) {
-  const std::uint32_t distance = version.distance.load(std::memory_order_acquire);
-  return (distance & unlogged_flag) != 0 ? 0 : distance;
-}
+using graph::unlogged_flag;
 
 }  // namespace selvedge::txn
