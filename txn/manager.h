@@ -109,6 +109,8 @@ class Manager {
   [[nodiscard]] std::uint64_t horizon();
   [[nodiscard]] ManagerStats stats() const;
   void note_conflict() { conflicts_.fetch_add(1, std::memory_order_relaxed); }
+  /// Logs the abort entry of a transaction that a crash cut off.
+  Status close_loser(std::uint64_t number) { return log_abort(number, "cut off by a crash"); }
   /// Logs abort entries that could not be logged when their transactions ended.
   Status close_zombies();
 

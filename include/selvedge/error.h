@@ -110,14 +110,16 @@ inline tl::unexpected<Error> fail(ErrorCode code, std::string what) {
 #define SELVEDGE_TRY_JOIN2_(a, b) a##b
 #define SELVEDGE_TRY_JOIN_(a, b) SELVEDGE_TRY_JOIN2_(a, b)
 #define SELVEDGE_TRY_1_(expression) \
+  SELVEDGE_TRY_CHECK_(SELVEDGE_TRY_JOIN_(selvedge_try_, __COUNTER__), expression)
+#define SELVEDGE_TRY_CHECK_(result, expression) \
   do { \
-    auto selvedge_try_result = (expression); \
-    if (!selvedge_try_result) { \
-      return ::tl::unexpected<::selvedge::Error>(std::move(selvedge_try_result).error()); \
+    auto result = (expression); \
+    if (!result) { \
+      return ::tl::unexpected<::selvedge::Error>(std::move(result).error()); \
     } \
   } while (false)
 #define SELVEDGE_TRY_N_(declaration, ...) \
-  SELVEDGE_TRY_DECLARE_(SELVEDGE_TRY_JOIN_(selvedge_try_, __LINE__), declaration, __VA_ARGS__)
+  SELVEDGE_TRY_DECLARE_(SELVEDGE_TRY_JOIN_(selvedge_try_, __COUNTER__), declaration, __VA_ARGS__)
 #define SELVEDGE_TRY_DECLARE_(result, declaration, ...) \
   auto result = (__VA_ARGS__); \
   if (!result) { \

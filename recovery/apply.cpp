@@ -1,0 +1,181 @@
+#include "recovery/apply.h"
+
+#include <algorithm>
+#include <optional>
+#include <thread>
+
+#include "graph/image.h"
+
+namespace selvedge::recovery {
+
+using graph::EdgeRecord;
+using graph::Head;
+using graph::NodeRecord;
+using graph::Version;
+
+graph::FrameShape shape_of(const wal::FrameHeader& header) {
+  return {.begin = (header.flags & wal::frame_flags::begin) != 0,
+          .commit = (header.flags & wal::frame_flags::commit) != 0,
+          .abort = (header.flags & wal::frame_flags::abort) != 0,
+          .transactional = header.transaction != 0,
+          .first_sequence = header.sequence,
+          .count = header.count};
+}
+
+Status in_parallel(unsigned workers, const std::function<Status(unsigned)>& body) {
+  if (workers <= 1) {
+    return body(0);
+  }
+  std::vector<std::optional<Status>> results(workers);
+  std::vector<std::thread> threads;
+  for (unsigned worker = 1; worker < workers; ++worker) {
+    threads.emplace_back([&, worker] { results[worker].emplace(body(worker)); });
+  }
+  results[0].emplace(body(0));
+  for (std::thread& thread : threads) {
+    thread.join();
+  }
+  for (auto& result : results) {
+    SELVEDGE_TRY(std::move(*result));
+  }
+  return {};
+}
+
+void Applier::raise(std::atomic<std::uint64_t>& end, std::uint64_t value) {
+  std::uint64_t known = end.load(std::memory_order_relaxed);
+  while (known < value && !end.compare_exchange_weak(known, value)) {
+  }
+}
+
+void Applier::raise_ends(std::uint64_t nodes, std::uint64_t edges) {
+  raise(node_end_, nodes);
+  raise(edge_end_, edges);
+}
+
+/// Room for the record, and its highest generation.
+Status Applier::cover(const Target& target) {
+  const std::uint64_t slot = id_bits::slot(target.id);
+  const std::uint64_t generation = id_bits::generation(target.id);
+  if (!(target.node ? graph_.nodes.ensure(slot) : graph_.edges.ensure(slot))) {
+    return fail(ErrorCode::out_of_memory, "the memory limit is reached during recovery");
+  }
+  raise(target.node ? node_end_ : edge_end_, slot + 1);
+  auto& word = target.node ? graph_.nodes.at(slot).word : graph_.edges.at(slot).word;
+  const unsigned shift = target.node ? seen_node_shift : seen_edge_shift;
+  const std::uint64_t now = word.load(std::memory_order_relaxed);
+  const std::uint64_t seen = std::max(now >> shift & id_bits::generation_max, generation);
+  word.store((now & ~(id_bits::generation_max << shift)) | seen << shift,
+             std::memory_order_relaxed);
+  return {};
+}
+
+std::atomic<std::uint64_t>& Applier::head_of(const Target& target) {
+  const std::uint64_t slot = id_bits::slot(target.id);
+  return target.node ? graph_.nodes.at(slot).head : graph_.edges.at(slot).head;
+}
+
+Status Applier::put(const Target& target, std::uint64_t sequence, bool tombstone,
+                    std::span<const std::byte> image) {
+  const std::uint64_t slot = id_bits::slot(target.id);
+  std::uint64_t head = Head::of_sequence(sequence).word;
+  if (target.node || tombstone || !image.empty()) {
+    const Version* version =
+        graph_.new_version(graph::stamp_of(sequence),
+                           tombstone ? std::uint32_t{Version::tombstone} : 0u, 0, image);
+    if (version == nullptr) {
+      return fail(ErrorCode::out_of_memory, "the memory limit is reached during recovery");
+    }
+    head = Head::of(version).word;
+  }
+  auto& word = head_of(target);
+  graph_.free_chain(word.exchange(head, std::memory_order_relaxed), true);
+  if (target.node) {
+    auto& bits = graph_.nodes.at(slot).word;
+    bits.store((bits.load(std::memory_order_relaxed) & ~id_bits::generation_max) |
+                   id_bits::generation(target.id),
+               std::memory_order_relaxed);
+    return {};
+  }
+  EdgeRecord& record = graph_.edges.at(slot);
+  const std::uint64_t seen = seen_generation(record);
+  record.source.store(target.source, std::memory_order_relaxed);
+  record.target.store(target.target, std::memory_order_relaxed);
+  record.word.store(EdgeRecord::make_word(target.type, id_bits::generation(target.id)) |
+                        seen << seen_edge_shift,
+                    std::memory_order_relaxed);
+  return {};
+}
+
+Status Applier::load(const snapshot::NodeRecord& node) {
+  const Target target{.id = node.id};
+  SELVEDGE_TRY(cover(target));
+  return put(target, node.sequence, node.tombstone, node.image);
+}
+
+Status Applier::load(const snapshot::EdgeRecord& edge) {
+  const Target target{edge.id, false, edge.source, edge.target, edge.type};
+  SELVEDGE_TRY(cover(target));
+  return put(target, edge.sequence, edge.tombstone, edge.image);
+}
+
+Status Applier::load_free_node(const snapshot::FreeSlot& slot) {
+  if (slot.next_generation <= 1) {
+    raise(node_end_, slot.slot + 1);
+    return graph_.nodes.ensure(slot.slot)
+               ? Status{}
+               : fail(ErrorCode::out_of_memory, "the memory limit is reached during recovery");
+  }
+  return cover({.id = id_bits::make(slot.slot, slot.next_generation - 1)});
+}
+
+Status Applier::load_free_edge(const snapshot::FreeSlot& slot) {
+  if (slot.next_generation <= 1) {
+    raise(edge_end_, slot.slot + 1);
+    return graph_.edges.ensure(slot.slot)
+               ? Status{}
+               : fail(ErrorCode::out_of_memory, "the memory limit is reached during recovery");
+  }
+  return cover({.id = id_bits::make(slot.slot, slot.next_generation - 1), .node = false});
+}
+
+Status Applier::redo(const graph::Change& change, std::uint64_t sequence, ApplyCount& count) {
+  ++count.entries;
+  const Target target = target_of(change);
+  SELVEDGE_TRY(cover(target));
+  if (sequence <= sequence_of({head_of(target).load(std::memory_order_relaxed)})) {
+    ++count.skipped;
+    return {};
+  }
+  ++count.applied;
+  if (!change.is_delete()) {
+    SELVEDGE_TRY(graph::ImageView::verify(change.after, target.node));
+  }
+  return put(target, sequence, change.is_delete(), change.is_delete()
+                                                       ? std::span<const std::byte>{}
+                                                       : change.after);
+}
+
+Status Applier::undo(const graph::Change& change, std::uint64_t sequence, ApplyCount& count) {
+  ++count.entries;
+  const Target target = target_of(change);
+  SELVEDGE_TRY(cover(target));
+  if (sequence_of({head_of(target).load(std::memory_order_relaxed)}) != sequence) {
+    ++count.skipped;
+    return {};
+  }
+  ++count.applied;
+  if (change.is_create()) {
+    // Never 0: a tombstone must not look older than what the slot held before (rule 11).
+    return put(target, change.restored() ? change.prev.resolve(sequence) : sequence, true, {});
+  }
+  std::vector<std::byte> scratch;
+  std::span<const std::byte> before;
+  if (!change.before(scratch, before)) {
+    return fail(Error(ErrorCode::corruption, "a before-image does not fit its after-image")
+                    .with_entity(change.id));
+  }
+  SELVEDGE_TRY(graph::ImageView::verify(before, target.node));
+  return put(target, change.prev.resolve(sequence), false, before);
+}
+
+}  // namespace selvedge::recovery

@@ -1,0 +1,236 @@
+// Checkpoints and backups.
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+
+#include "snapshot/capture.h"
+#include "snapshot/snapshot_reader.h"
+#include "snapshot/snapshot_writer.h"
+#include "store/store_impl.h"
+#include "wal/segment_reader.h"
+
+namespace selvedge::detail {
+
+namespace {
+
+std::string snapshot_name(std::uint64_t number) {
+  std::array<char, 32> name{};
+  std::snprintf(name.data(), name.size(), "%010llu.snap", static_cast<unsigned long long>(number));
+  return name.data();
+}
+
+/// A reader slot for the length of a scan.
+class SlotHolder {
+ public:
+  explicit SlotHolder(graph::EpochManager& epochs) : epochs_(epochs), slot_(epochs.acquire()) {}
+  ~SlotHolder() { epochs_.release(slot_); }
+  SlotHolder(const SlotHolder&) = delete;
+  SlotHolder& operator=(const SlotHolder&) = delete;
+  [[nodiscard]] graph::ReaderSlot* get() const { return slot_; }
+
+ private:
+  graph::EpochManager& epochs_;
+  graph::ReaderSlot* slot_;
+};
+
+snapshot::ManifestSnapshot entry_of(const snapshot::SnapshotWriter& writer,
+                                    const snapshot::Footer& footer, std::uint64_t created_us) {
+  return {writer.name(),  footer.begin, footer.end, footer.low_water, writer.bytes(),
+          created_us, footer.digest.to_string()};
+}
+
+}  // namespace
+
+bool StoreImpl::checkpoint_due() {
+  const std::uint64_t logged = log_->stats().bytes - checkpoint_log_bytes_.load();
+  if (log_->poisoned() || logged == 0) {
+    return false;
+  }
+  if (options_.checkpoint_log_bytes != 0 && logged >= options_.checkpoint_log_bytes) {
+    return true;
+  }
+  const auto interval = static_cast<std::uint64_t>(options_.checkpoint_interval.count()) * 1000000;
+  return interval != 0 && wall_clock_us() - checkpoint_at_us_.load() >= interval;
+}
+
+Status StoreImpl::checkpoint() {
+  SELVEDGE_TRY(writable());
+  const MutexLock lock(checkpoint_mutex_);
+  return take_checkpoint();
+}
+
+Status StoreImpl::take_checkpoint() {
+  SELVEDGE_TRY(manager_->close_zombies());
+  const std::uint64_t log_bytes = log_->stats().bytes;
+  const std::uint64_t created_us = wall_clock_us();
+  std::uint64_t number = 0;
+  {
+    const MutexLock lock(manifest_mutex_);
+    number = manifest_.next_snapshot++;
+  }
+  SELVEDGE_TRY(const auto writer,
+               snapshot::SnapshotWriter::create(files_, snapshots_path(), snapshot_name(number),
+                                                manifest_uuid_, snapshot::Kind::checkpoint,
+                                                options_.snapshot_compression, created_us));
+  SELVEDGE_TRY(const auto start, manager_->checkpoint_start());
+  const SlotHolder slot(graph_->epochs);
+  SELVEDGE_TRY(snapshot::capture_checkpoint(*graph_, slot.get(), [&] { return log_->appended(); },
+                                            *writer));
+  // The last sequence appended now, and the frame that binds the snapshot to this history.
+  const wal::LastFrame last = log_->last_frame();
+  snapshot::Footer footer;
+  footer.begin = start.begin;
+  footer.low_water = start.low_water;
+  footer.end = std::max(last.sequence, start.begin - 1);
+  footer.end_frame_sequence = last.sequence;
+  footer.end_frame_crc = last.header_crc;
+  footer.wall_us = created_us;
+  footer.node_slots = graph_->node_slots.high_water();
+  footer.edge_slots = graph_->edge_slots.high_water();
+  SELVEDGE_TRY(footer, writer->finish(footer));
+  SELVEDGE_TRY(log_->sync(footer.end));  // before the name, before the manifest (rule 1)
+  SELVEDGE_TRY(writer->adopt_name());
+  SELVEDGE_TRY(adopt(entry_of(*writer, footer, created_us)));
+  checkpoint_log_bytes_ = log_bytes;
+  checkpoint_at_us_ = created_us;
+  ++checkpoints_;
+  return {};
+}
+
+/// The two newest snapshots that verify, oldest first: a damaged one does not count (rule 8).
+Result<std::vector<snapshot::ManifestSnapshot>> StoreImpl::choose_kept(
+    std::vector<snapshot::ManifestSnapshot> all) {
+  std::vector<snapshot::ManifestSnapshot> kept;
+  while (!all.empty() && kept.size() < 2) {
+    auto reader = snapshot::SnapshotReader::open(files_, snapshots_path() + "/" + all.back().file);
+    const Status sound = reader ? reader->verify() : fail(std::move(reader).error());
+    if (sound) {
+      kept.insert(kept.begin(), all.back());
+    } else if (kept.empty()) {
+      return fail(sound.error().clone());  // the one just written: nothing may be dropped
+    }
+    all.pop_back();
+  }
+  return kept;
+}
+
+/// Segments that hold anything at or after `low_water`.
+Result<std::vector<snapshot::ManifestSegment>> StoreImpl::segments_from(std::uint64_t low_water) {
+  std::vector<snapshot::ManifestSegment> all;
+  {
+    const MutexLock lock(manifest_mutex_);
+    all = manifest_.segments;
+  }
+  std::size_t first = 0;
+  for (std::size_t i = 1; i < all.size(); ++i) {
+    // A segment ends where its successor begins; one that is not in use yet has no beginning.
+    SELVEDGE_TRY(const auto reader, wal::SegmentReader::open(files_, wal_path(), all[i].number));
+    if (reader.header_state().state != wal::SegmentHeaderState::valid ||
+        reader.header().first_sequence > low_water) {
+      break;
+    }
+    first = i;
+  }
+  all.erase(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(first));
+  return all;
+}
+
+/// Lists the new snapshot, then lets go of what nobody needs: first the list, then the files.
+Status StoreImpl::adopt(snapshot::ManifestSnapshot fresh) {
+  std::vector<snapshot::ManifestSnapshot> all;
+  {
+    const MutexLock lock(manifest_mutex_);
+    snapshot::Manifest next = manifest_;
+    next.watermark = std::max({next.watermark, log_->durable(), fresh.end});
+    next.wall_us = fresh.created_us;
+    next.snapshots.push_back(std::move(fresh));
+    SELVEDGE_TRY(next.save(files_, path_));
+    manifest_ = std::move(next);
+    all = manifest_.snapshots;
+  }
+  SELVEDGE_TRY(const auto kept, choose_kept(all));
+  if (kept.size() < 2 && all.size() < 2) {
+    return {};  // the log from the very beginning is the first snapshot's fallback
+  }
+  const std::uint64_t low_water = kept.size() < 2 ? 0 : kept.front().low_water;
+  SELVEDGE_TRY(const auto segments, segments_from(low_water));
+  std::vector<std::uint64_t> dropped_segments;
+  std::vector<std::string> dropped_snapshots;
+  {
+    const MutexLock lock(manifest_mutex_);
+    snapshot::Manifest next = manifest_;
+    std::erase_if(next.snapshots, [&](const auto& each) {
+      const bool drop = std::find(kept.begin(), kept.end(), each) == kept.end();
+      if (drop) {
+        dropped_snapshots.push_back(each.file);
+      }
+      return drop;
+    });
+    const std::uint64_t first = segments.empty() ? 0 : segments.front().number;
+    std::erase_if(next.segments, [&](const auto& each) {
+      if (each.number < first) {
+        dropped_segments.push_back(each.number);
+      }
+      return each.number < first;
+    });
+    if (dropped_segments.empty() && dropped_snapshots.empty()) {
+      return {};
+    }
+    SELVEDGE_TRY(next.save(files_, path_));
+    manifest_ = std::move(next);
+  }
+  for (const std::string& file : dropped_snapshots) {
+    SELVEDGE_TRY(files_.unlink(snapshots_path() + "/" + file));
+  }
+  for (const std::uint64_t number : dropped_segments) {
+    SELVEDGE_TRY(log_->recycle(number));
+  }
+  return {};
+}
+
+Status StoreImpl::backup(const std::string& directory) {
+  std::uint64_t view = 0;
+  graph::ReaderSlot* slot = manager_->open_view(view);
+  const auto copy = [&]() -> Status {
+    SELVEDGE_TRY(const FileKind kind, files_.kind(directory));
+    if (kind != FileKind::none) {
+      return fail(Error(ErrorCode::already_exists, "the backup's directory exists").at(directory));
+    }
+    SELVEDGE_TRY(files_.mkdir(directory));
+    SELVEDGE_TRY(files_.mkdir(directory + "/wal"));
+    SELVEDGE_TRY(files_.mkdir(directory + "/snapshots"));
+    // A copy has a history of its own from here on (rule 30).
+    snapshot::Manifest manifest;
+    manifest.store = random_uuid();
+    manifest.created_us = wall_clock_us();
+    SELVEDGE_TRY(const auto writer, snapshot::SnapshotWriter::create(
+                                        files_, directory + "/snapshots", snapshot_name(1),
+                                        manifest.store, snapshot::Kind::backup,
+                                        options_.snapshot_compression, manifest.created_us));
+    SELVEDGE_TRY(snapshot::capture_view(*graph_, slot, view, *writer));
+    snapshot::Footer footer;
+    footer.begin = view + 1;
+    footer.low_water = view + 1;
+    footer.end = view;
+    footer.wall_us = manifest.created_us;
+    footer.node_slots = graph_->node_slots.high_water();
+    footer.edge_slots = graph_->edge_slots.high_water();
+    SELVEDGE_TRY(footer, writer->finish(footer));
+    SELVEDGE_TRY(writer->adopt_name());
+    manifest.watermark = view;
+    manifest.wall_us = manifest.created_us;
+    manifest.next_snapshot = 2;
+    manifest.clean_close = true;
+    manifest.snapshots.push_back(entry_of(*writer, footer, manifest.created_us));
+    for (const std::string& each : {directory + "/wal", directory}) {
+      SELVEDGE_TRY(files_.sync_dir(each));
+    }
+    return manifest.save(files_, directory);
+  };
+  Status status = copy();
+  manager_->close_view(slot);
+  return status;
+}
+
+}  // namespace selvedge::detail

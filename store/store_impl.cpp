@@ -1,0 +1,349 @@
+#include "store/store_impl.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "graph/change.h"
+#include "recovery/recovery.h"
+#include "wal/frame.h"
+
+namespace selvedge::detail {
+
+std::uint64_t wall_clock_us() {
+  return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(
+                                        std::chrono::system_clock::now().time_since_epoch())
+                                        .count());
+}
+
+namespace {
+
+wal::SyncMode mode_of(SyncMode mode) {
+  switch (mode) {
+    case SyncMode::immediate: return wal::SyncMode::immediate;
+    case SyncMode::batch: return wal::SyncMode::batch;
+    case SyncMode::none: break;
+  }
+  return wal::SyncMode::none;
+}
+
+}  // namespace
+
+StoreImpl::StoreImpl(std::string path, const Options& options)
+    : path_(std::move(path)),
+      options_(options),
+      files_(options.file_system != nullptr ? *options.file_system : posix_file_system()) {}
+
+StoreImpl::~StoreImpl() {
+  // Nobody is left to tell: whoever wants to know calls close.
+  static_cast<void>(close());
+}
+
+// --- the way of an open ------------------------------------------------------------------------
+
+Result<std::unique_ptr<StoreImpl>> StoreImpl::open(const std::string& path,
+                                                   const Options& options) {
+  std::unique_ptr<StoreImpl> store(new StoreImpl(path, options));
+  SELVEDGE_TRY(store->prepare_directory());
+  SELVEDGE_TRY(store->load_and_recover());
+  SELVEDGE_TRY(store->start_log());
+  store->start_maintenance();
+  return store;
+}
+
+/// Leaves a locked directory with a manifest, or an error and no change.
+Status StoreImpl::prepare_directory() {
+  SELVEDGE_TRY(const FileKind kind, files_.kind(path_));
+  if (kind == FileKind::file || kind == FileKind::other) {
+    return fail(Error(ErrorCode::not_a_store, "the path is not a directory").at(path_));
+  }
+  if (kind == FileKind::none) {
+    if (!options_.create_if_missing || options_.read_only) {
+      return fail(Error(ErrorCode::not_found, "there is no store").at(path_));
+    }
+    SELVEDGE_TRY(files_.mkdir(path_));
+  }
+  SELVEDGE_TRY(const auto entries, files_.list(path_));
+  bool manifest = false;
+  bool foreign = false;
+  for (const DirectoryEntry& entry : entries) {
+    manifest = manifest || entry.name == snapshot::manifest_name;
+    foreign = foreign || (entry.name != snapshot::manifest_name && entry.name != "LOCK" &&
+                          entry.name != "wal" && entry.name != "snapshots" &&
+                          entry.name != std::string(snapshot::manifest_name) + ".tmp");
+  }
+  if (!manifest && foreign) {
+    return fail(Error(ErrorCode::not_a_store, "the directory holds something else").at(path_));
+  }
+  if (!manifest && (options_.read_only || !options_.create_if_missing)) {
+    return fail(Error(ErrorCode::not_found, "there is no store").at(path_));
+  }
+  if (!options_.read_only) {
+    SELVEDGE_TRY(lock_, files_.lock(path_ + "/LOCK"));
+  }
+  return manifest ? Status{} : create_store();
+}
+
+Status StoreImpl::create_store() {
+  for (const std::string& directory : {wal_path(), snapshots_path()}) {
+    SELVEDGE_TRY(const FileKind kind, files_.kind(directory));
+    if (kind == FileKind::none) {
+      SELVEDGE_TRY(files_.mkdir(directory));
+    }
+    SELVEDGE_TRY(const auto entries, files_.list(directory));
+    if (!entries.empty()) {
+      // An interrupted creation leaves empty directories; files mean that the manifest is lost.
+      return fail(Error(ErrorCode::corruption, "the manifest is missing beside existing data")
+                      .at(path_ + "/" + snapshot::manifest_name)
+                      .mismatch("a manifest", entries.front().name + " in " + directory));
+    }
+    SELVEDGE_TRY(files_.sync_dir(directory));
+  }
+  SELVEDGE_TRY(files_.sync_dir(path_));
+  snapshot::Manifest fresh;
+  fresh.store = random_uuid();
+  fresh.created_us = wall_clock_us();
+  fresh.clean_close = true;
+  SELVEDGE_TRY(fresh.save(files_, path_));
+  report_.created = true;
+  return {};
+}
+
+Status StoreImpl::load_and_recover() {
+  // A reader beside a live store may see a manifest and files of two moments: it looks again.
+  const int attempts = options_.read_only ? 5 : 1;
+  for (int attempt = 1;; ++attempt) {
+    Status status = recover_once();
+    const bool again = !status && attempt < attempts &&
+                       (status.error().code() == ErrorCode::corruption ||
+                        status.error().code() == ErrorCode::not_found);
+    if (!again) {
+      return status;
+    }
+  }
+}
+
+Status StoreImpl::recover_once() {
+  const bool created = report_.created;
+  SELVEDGE_TRY(auto manifest, snapshot::Manifest::load(files_, path_));
+  recovery::RecoveryInput input{files_, path_, manifest, options_, graph_};
+  SELVEDGE_TRY(auto recovered, recovery::recover(input));
+  report_ = std::move(recovered.report);
+  report_.created = created;
+  counts_ = std::move(recovered.counts);
+  losers_ = std::move(recovered.open_transactions);
+  log_start_.next_sequence = recovered.next_sequence;
+  log_start_.segment_number = recovered.log.segment_number_max + 1;
+  log_start_.last_frame_crc = recovered.log.last_frame_crc;
+  manifest_uuid_ = manifest.store;
+  if (!options_.read_only) {
+    SELVEDGE_TRY(recovery::repair(input, recovered));
+    // What recovery settled on becomes the truth on disk before anything new is written.
+    std::erase_if(manifest.segments, [&](const snapshot::ManifestSegment& segment) {
+      return std::any_of(recovered.log.unused.begin(), recovered.log.unused.end(),
+                         [&](const wal::IdleSegment& idle) {
+                           return idle.info.number == segment.number;
+                         });
+    });
+    for (const wal::IdleSegment& idle : recovered.log.unused) {
+      unused_segments_.push_back(idle.info.number);
+    }
+    manifest.snapshots = recovered.snapshots;
+    manifest.segments = recovered.segments;
+    manifest.watermark = recovered.next_sequence - 1;
+    manifest.clean_close = false;
+    SELVEDGE_TRY(manifest.save(files_, path_));
+  }
+  const MutexLock lock(manifest_mutex_);
+  manifest_ = std::move(manifest);
+  return {};
+}
+
+Status StoreImpl::start_log() {
+  wal::LogOptions log_options;
+  log_options.sync = mode_of(options_.sync);
+  log_options.segment_bytes = options_.segment_bytes;
+  log_options.segment_entries_max = options_.segment_entries_max;
+  log_options.buffer_bytes = options_.log_buffer_bytes;
+  log_options.clock_us = wall_clock_us;
+  log_ = std::make_unique<wal::Log>(files_, wal_path(), std::move(log_options), manifest_uuid_,
+                                    log_start_, *this);
+  txn::ManagerOptions manager_options;
+  manager_options.transaction_buffer_bytes = options_.transaction_buffer_bytes;
+  manager_options.wall_us = wall_clock_us;
+  manager_ = std::make_unique<txn::Manager>(*graph_, *log_, manager_options);
+  manager_->set_base_counts(std::move(counts_));
+  if (options_.read_only) {
+    return {};
+  }
+  for (const std::uint64_t number : unused_segments_) {
+    SELVEDGE_TRY(log_->recycle(number));
+  }
+  SELVEDGE_TRY(log_->prepare_next());
+  SELVEDGE_TRY(close_losers());
+  checkpoint_at_us_ = wall_clock_us();
+  return {};
+}
+
+/// Every transaction that the crash cut off gets its abort entry before anything new is logged, so
+/// that no later truncation of the log can make it look undecided (rule 16).
+Status StoreImpl::close_losers() {
+  for (const std::uint64_t number : losers_) {
+    SELVEDGE_TRY(manager_->close_loser(number));
+  }
+  return losers_.empty() ? Status{} : log_->sync_now();
+}
+
+Status StoreImpl::close() {
+  if (std::exchange(closed_, true)) {
+    return {};
+  }
+  if (maintenance_.joinable()) {
+    {
+      const MutexLock lock(maintenance_mutex_);
+      maintenance_stop_ = true;
+    }
+    maintenance_wake_.notify_all();
+    maintenance_.join();
+  }
+  if (log_ == nullptr || manager_ == nullptr || options_.read_only) {
+    return {};
+  }
+  SELVEDGE_TRY(log_->close());
+  const MutexLock lock(manifest_mutex_);
+  manifest_.clean_close = true;
+  manifest_.watermark = std::max(manifest_.watermark, log_->durable());
+  manifest_.wall_us = wall_clock_us();
+  return manifest_.save(files_, path_);
+}
+
+// --- segments ----------------------------------------------------------------------------------
+
+Status StoreImpl::segment_prepared(const wal::SegmentInfo& segment) {
+  const MutexLock lock(manifest_mutex_);
+  const bool listed =
+      std::any_of(manifest_.segments.begin(), manifest_.segments.end(),
+                  [&](const auto& each) { return each.number == segment.number; });
+  snapshot::Manifest next = manifest_;
+  if (!listed) {
+    next.segments.push_back({segment.number, segment.salt});
+  } else {
+    for (auto& each : next.segments) {
+      if (each.number == segment.number) {
+        each.salt = segment.salt;
+      }
+    }
+  }
+  next.watermark = std::max(next.watermark, log_->durable());
+  SELVEDGE_TRY(next.save(files_, path_));
+  manifest_ = std::move(next);
+  return {};
+}
+
+void StoreImpl::segment_wanted() {
+  segment_wanted_.store(true, std::memory_order_release);
+  maintenance_wake_.notify_all();
+}
+
+// --- state -------------------------------------------------------------------------------------
+
+Status StoreImpl::writable() const {
+  if (options_.read_only) {
+    return fail(ErrorCode::read_only, "the store is open for reading only");
+  }
+  if (log_->poisoned()) {
+    const auto cause = log_->poison_cause();
+    return fail(ErrorCode::poisoned, "the log failed: " + (cause ? cause->message() : ""));
+  }
+  return {};
+}
+
+StoreStats StoreImpl::stats() {
+  StoreStats stats;
+  const wal::LogStats log = log_->stats();
+  const txn::ManagerStats manager = manager_->stats();
+  stats.visible = {log_->appended()};
+  stats.durable = {log_->durable()};
+  stats.horizon = {manager_->horizon()};
+  stats.log_entries = log.entries;
+  stats.log_bytes = log.bytes;
+  stats.log_writes = log.writes;
+  stats.log_syncs = log.syncs;
+  stats.log_segments = log.segments;
+  stats.commits = manager.commits;
+  stats.aborts = manager.aborts;
+  stats.conflicts = manager.conflicts;
+  stats.transactions_active = manager.active;
+  stats.finished_waiting = manager.finished_waiting;
+  stats.views_open = graph_->epochs.oldest_view().open;
+  stats.checkpoints = checkpoints_.load();
+  stats.memory_used_bytes = graph_->arena.used_bytes();
+  stats.memory_reserved_bytes = graph_->arena.reserved_bytes();
+  stats.node_slots = graph_->node_slots.high_water();
+  stats.edge_slots = graph_->edge_slots.high_water();
+  stats.poisoned = log_->poisoned();
+  const MutexLock lock(maintenance_mutex_);
+  stats.cause = maintenance_fault_;
+  if (const auto cause = log_->poison_cause()) {
+    stats.cause = cause->message();
+  }
+  return stats;
+}
+
+// --- maintenance -------------------------------------------------------------------------------
+
+void StoreImpl::start_maintenance() {
+  if (options_.background_maintenance && !options_.read_only) {
+    maintenance_ = std::thread([this] { maintenance_loop(); });
+  }
+}
+
+void StoreImpl::maintenance_loop() {
+  using std::chrono::microseconds;
+  const microseconds interval = options_.sync == SyncMode::batch
+                                    ? microseconds(options_.batch_interval)
+                                    : microseconds(std::chrono::milliseconds(100));
+  for (;;) {
+    {
+      const MutexLock lock(maintenance_mutex_);
+      if (!maintenance_stop_ && !segment_wanted_.load(std::memory_order_acquire)) {
+        maintenance_wake_.wait_for(maintenance_mutex_, interval);
+      }
+      if (maintenance_stop_) {
+        return;
+      }
+    }
+    const Status status = maintain_once();
+    const MutexLock lock(maintenance_mutex_);
+    maintenance_fault_ = status ? std::string() : status.error().message();
+  }
+}
+
+/// One round: each part is tried, the first error is reported.
+Status StoreImpl::maintain_once() {
+  Status first;
+  const auto run = [&](Status status) {
+    if (!status && first) {
+      first = std::move(status);
+    }
+  };
+  if (options_.sync == SyncMode::batch) {
+    run(log_->sync_now());
+  }
+  segment_wanted_.store(false, std::memory_order_release);
+  if (!log_->poisoned()) {
+    run(log_->prepare_next());
+    run(manager_->close_zombies());
+  }
+  manager_->reclaim(false);
+  if (checkpoint_due()) {
+    run(checkpoint());
+  }
+  return first;
+}
+
+Status StoreImpl::maintain() {
+  SELVEDGE_TRY(writable());
+  return maintain_once();
+}
+
+}  // namespace selvedge::detail

@@ -1,0 +1,107 @@
+// The composition root: everything of an open store, and its maintenance.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <selvedge/file_system.h>
+#include <selvedge/store.h>
+
+#include "base/mutex.h"
+#include "graph/graph.h"
+#include "snapshot/manifest.h"
+#include "store/read_state.h"
+#include "txn/manager.h"
+#include "wal/log.h"
+
+namespace selvedge::detail {
+
+/// Role: owns the layers of one open store and wires them.
+/// Invariants: the manifest on disk lists every segment before it is written to and every snapshot
+///   that counts; its watermark is at least every listed `end`. Lock order: docs/concurrency.md.
+/// Threads: all functions from any thread, `open` and `close` apart.
+/// After failure: a failed checkpoint leaves the old snapshots and log in force.
+class StoreImpl final : public wal::SegmentRegistry {
+ public:
+  static Result<std::unique_ptr<StoreImpl>> open(const std::string& path, const Options& options);
+  ~StoreImpl() override;
+
+  Status close();
+  Status checkpoint();
+  Status backup(const std::string& directory);
+  Status maintain();
+  [[nodiscard]] StoreStats stats();
+  /// Nothing when writes are accepted.
+  [[nodiscard]] Status writable() const;
+
+  [[nodiscard]] const Options& options() const { return options_; }
+  [[nodiscard]] graph::Graph& graph() { return *graph_; }
+  [[nodiscard]] txn::Manager& manager() { return *manager_; }
+  [[nodiscard]] wal::Log& log() { return *log_; }
+  [[nodiscard]] const RecoveryReport& report() const { return report_; }
+  [[nodiscard]] const Uuid& uuid() const { return manifest_uuid_; }
+
+  Status segment_prepared(const wal::SegmentInfo& segment) override;
+  void segment_wanted() override;
+
+ private:
+  explicit StoreImpl(std::string path, const Options& options);
+  Status prepare_directory();
+  Status create_store();
+  Status load_and_recover();
+  Status recover_once();
+  Status start_log();
+  Status close_losers();
+  void start_maintenance();
+  void maintenance_loop();
+  Status maintain_once();
+  [[nodiscard]] bool checkpoint_due();
+  Status take_checkpoint() SELVEDGE_REQUIRES(checkpoint_mutex_);
+  Result<std::vector<snapshot::ManifestSnapshot>> choose_kept(
+      std::vector<snapshot::ManifestSnapshot> all);
+  Status adopt(snapshot::ManifestSnapshot fresh) SELVEDGE_REQUIRES(checkpoint_mutex_);
+  Result<std::vector<snapshot::ManifestSegment>> segments_from(std::uint64_t low_water);
+  [[nodiscard]] std::string wal_path() const { return path_ + "/wal"; }
+  [[nodiscard]] std::string snapshots_path() const { return path_ + "/snapshots"; }
+
+  const std::string path_;
+  const Options options_;
+  FileSystem& files_;
+  std::unique_ptr<FileLock> lock_;
+  RecoveryReport report_;
+  Uuid manifest_uuid_;
+
+  Mutex manifest_mutex_;
+  snapshot::Manifest manifest_ SELVEDGE_GUARDED_BY(manifest_mutex_);
+
+  std::unique_ptr<graph::Graph> graph_;
+  std::unique_ptr<wal::Log> log_;
+  std::unique_ptr<txn::Manager> manager_;
+  wal::LogStart log_start_;
+  std::vector<std::uint64_t> losers_;
+  std::vector<std::uint64_t> unused_segments_;
+  graph::BaseCounts counts_;
+
+  Mutex checkpoint_mutex_;
+  std::atomic<std::uint64_t> checkpoints_{0};
+  std::atomic<std::uint64_t> checkpoint_log_bytes_{0};  ///< log bytes at the last one
+  std::atomic<std::uint64_t> checkpoint_at_us_{0};
+
+  Mutex maintenance_mutex_;
+  CondVar maintenance_wake_;
+  bool maintenance_stop_ SELVEDGE_GUARDED_BY(maintenance_mutex_) = false;
+  std::string maintenance_fault_ SELVEDGE_GUARDED_BY(maintenance_mutex_);
+  std::atomic<bool> segment_wanted_{false};
+  std::thread maintenance_;
+  bool closed_ = false;
+};
+
+std::uint64_t wall_clock_us();
+
+}  // namespace selvedge::detail

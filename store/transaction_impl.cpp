@@ -1,0 +1,60 @@
+#include "store/transaction_impl.h"
+
+namespace selvedge::detail {
+
+/// The state belongs to the manager again.
+void TransactionImpl::end() {
+  state_ = nullptr;
+  read_.slot = nullptr;
+  read_.self = nullptr;
+}
+
+Result<std::uint64_t> TransactionImpl::publish() {
+  const std::uint64_t view = state_->view.sequence;
+  auto committed = store_.manager().commit(state_);
+  if (!committed) {
+    // A conflict found at the end cannot be cured by trying the same commit again.
+    if (committed.error().code() == ErrorCode::conflict) {
+      abort("conflict");
+    }
+    return committed;
+  }
+  // The number was set under the log lock; the state is kept until an epoch has passed.
+  end();
+  return *committed == 0 ? view : *committed;
+}
+
+Result<Sequence> TransactionImpl::commit() {
+  SELVEDGE_TRY(const std::uint64_t sequence, publish());
+  SELVEDGE_TRY(store_.manager().wait_durable(sequence));
+  return Sequence{sequence};
+}
+
+void TransactionImpl::abort(std::string_view reason) {
+  number_ = state_->number;
+  store_.manager().abort(state_, reason);
+  end();
+}
+
+Result<Savepoint> TransactionImpl::savepoint() {
+  state_->savepoints.push_back(txn::Manager::mark(*state_));
+  return Savepoint{state_->savepoints.size()};
+}
+
+Status TransactionImpl::rollback_to(Savepoint savepoint) {
+  if (savepoint.value == 0 || savepoint.value > state_->savepoints.size()) {
+    return fail(ErrorCode::invalid_argument, "no such savepoint in this transaction");
+  }
+  Status status = store_.manager().rollback_to(*state_, savepoint.value - 1);
+  if (!status) {
+    abort("a rollback to a savepoint failed");
+  }
+  return status;
+}
+
+std::optional<Uuid> TransactionImpl::uuid() const {
+  const std::uint64_t number = state_ != nullptr ? state_->number : number_;
+  return number == 0 ? std::nullopt : std::optional(derive_uuid(store_.uuid(), number));
+}
+
+}  // namespace selvedge::detail

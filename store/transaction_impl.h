@@ -1,0 +1,85 @@
+// What stands behind a Transaction.
+#pragma once
+
+#include <optional>
+
+#include <selvedge/store.h>
+
+#include "graph/image.h"
+#include "store/read_state.h"
+#include "store/write_ops.h"
+
+namespace selvedge::detail {
+
+/// Role: a transaction state with its reads, writes and end.
+/// Invariants: `state_` is null once finished; the read state then has no slot.
+/// Threads: one.
+/// After failure: see Transaction; a failed rollback aborts the transaction.
+class TransactionImpl {
+ public:
+  TransactionImpl(StoreImpl& store, bool transactional) : store_(store) {
+    state_ = store.manager().begin(transactional);
+    read_ = {};
+    read_.graph = &store.graph();
+    read_.manager = &store.manager();
+    read_.slot = state_->slot;
+    read_.view = state_->view;
+    read_.self = state_;
+  }
+  ~TransactionImpl() {
+    if (state_ != nullptr) {
+      abort("dropped without commit");
+    }
+  }
+  TransactionImpl(const TransactionImpl&) = delete;
+  TransactionImpl& operator=(const TransactionImpl&) = delete;
+
+  [[nodiscard]] const ReadState& read_state() const { return read_; }
+  [[nodiscard]] StoreImpl& store() { return store_; }
+  [[nodiscard]] txn::State& state() { return *state_; }
+  [[nodiscard]] bool finished() const { return state_ == nullptr; }
+  [[nodiscard]] WriteOps ops() { return {store_, *state_, builder_}; }
+
+  [[nodiscard]] Status check_active() const {
+    if (state_ == nullptr) {
+      return fail(ErrorCode::finished, "the transaction has ended");
+    }
+    return store_.writable();
+  }
+
+  /// Makes the writes visible; returns the commit's sequence, or the view's if nothing was written.
+  Result<std::uint64_t> publish();
+  /// As publish, and waits as the sync mode demands.
+  Result<Sequence> commit();
+  void abort(std::string_view reason);
+  Result<Savepoint> savepoint();
+  Status rollback_to(Savepoint savepoint);
+  [[nodiscard]] std::optional<Uuid> uuid() const;
+
+  /// An operation of several entries: an error takes back what the earlier ones did.
+  template <class Body>
+  auto all_or_nothing(Body body) -> decltype(body()) {
+    state_->savepoints.push_back(txn::Manager::mark(*state_));
+    const std::size_t mark = state_->savepoints.size() - 1;
+    auto result = body();
+    if (!result) {
+      if (Status undone = store_.manager().rollback_to(*state_, mark); !undone) {
+        abort("an operation could not be taken back");
+        return tl::unexpected<Error>(std::move(undone).error());
+      }
+    }
+    state_->savepoints.resize(mark);
+    return result;
+  }
+
+ private:
+  void end();
+
+  StoreImpl& store_;
+  txn::State* state_ = nullptr;
+  ReadState read_;
+  graph::ImageBuilder builder_;
+  std::uint64_t number_ = 0;
+};
+
+}  // namespace selvedge::detail
