@@ -61,8 +61,8 @@ bool crc32c_hardware_available() {
   return available;
 }
 
-__attribute__((target("sse4.2"))) std::uint32_t crc32c_hardware(
-    std::uint32_t crc, std::span<const std::byte> bytes) {
+__attribute__((target("sse4.2"))) std::uint32_t crc32c_hardware(std::uint32_t crc,
+                                                                std::span<const std::byte> bytes) {
   const std::byte* at = bytes.data();
   std::size_t left = bytes.size();
   std::uint64_t state = ~crc;

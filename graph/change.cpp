@@ -13,9 +13,9 @@ namespace {
 constexpr std::size_t length_bytes = 4;  // a body's length, as a varint padded to this size
 
 tl::unexpected<Error> malformed(const char* what, std::size_t position) {
-  return fail(Error(ErrorCode::corruption, std::string("malformed log entry: ") + what)
-                  .mismatch("a whole entry", "a fault at payload byte " +
-                                                 std::to_string(position)));
+  return fail(
+      Error(ErrorCode::corruption, std::string("malformed log entry: ") + what)
+          .mismatch("a whole entry", "a fault at payload byte " + std::to_string(position)));
 }
 
 void put_u24(ByteWriter& to, std::uint32_t value) {
@@ -31,8 +31,7 @@ std::uint32_t take_u24(ByteReader& from) {
   if (bytes.size() != 3) {
     return 0;
   }
-  return std::to_integer<std::uint32_t>(bytes[0]) |
-         std::to_integer<std::uint32_t>(bytes[1]) << 8 |
+  return std::to_integer<std::uint32_t>(bytes[0]) | std::to_integer<std::uint32_t>(bytes[1]) << 8 |
          std::to_integer<std::uint32_t>(bytes[2]) << 16;
 }
 
@@ -134,16 +133,13 @@ void ChangeWriter::restore_node(std::uint64_t id, PrevSequence prev,
 }
 
 void ChangeWriter::put_update(ChangeKind kind, const EdgeIdentity& edge, PrevSequence prev,
-                              std::span<const std::byte> after,
-                              std::span<const std::byte> before) {
+                              std::span<const std::byte> after, std::span<const std::byte> before) {
   const Common common = common_bytes(after, before);
   const std::size_t middle = before.size() - common.prefix - common.suffix;
-  const std::size_t difference =
-      varint_bytes(common.prefix) + varint_bytes(common.suffix) + middle;
+  const std::size_t difference = varint_bytes(common.prefix) + varint_bytes(common.suffix) + middle;
   const bool smaller = difference < before.size();
-  const std::size_t opened =
-      open(kind, smaller ? change_flags::difference : std::uint8_t{0},
-           47 + after.size() + std::min(difference, before.size()));
+  const std::size_t opened = open(kind, smaller ? change_flags::difference : std::uint8_t{0},
+                                  47 + after.size() + std::min(difference, before.size()));
   if (kind == ChangeKind::update_edge) {
     put_identity(edge);
   } else {

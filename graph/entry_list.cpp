@@ -34,9 +34,9 @@ std::uint32_t EntryList::positions(std::uint64_t head) {
   }
   ChunkDirectory* directory = directory_of(head);
   const std::uint32_t chunks = directory->chunk_count.load(std::memory_order_acquire);
-  return (chunks - 1) * chunk_entries +
-         directory->chunks()[chunks - 1].load(std::memory_order_acquire)->count.load(
-             std::memory_order_acquire);
+  return (chunks - 1) * chunk_entries + directory->chunks()[chunks - 1]
+                                            .load(std::memory_order_acquire)
+                                            ->count.load(std::memory_order_acquire);
 }
 
 Entry& EntryList::at(std::uint64_t head, std::uint32_t position) {
@@ -79,15 +79,13 @@ std::uint32_t EntryList::append_short(std::uint64_t entity, std::uint64_t neighb
   if (block != nullptr && block->free_head != 0) {
     const std::uint32_t position = block->free_head - 1;
     Entry& entry = block->entries()[position];
-    block->free_head =
-        static_cast<std::uint32_t>(entry.neighbour.load(std::memory_order_relaxed));
+    block->free_head = static_cast<std::uint32_t>(entry.neighbour.load(std::memory_order_relaxed));
     --block->dead;
     entry.neighbour.store(neighbour, std::memory_order_release);
     entry.entity.store(entity, std::memory_order_release);
     return position;
   }
-  const std::uint32_t count =
-      block == nullptr ? 0 : block->count.load(std::memory_order_relaxed);
+  const std::uint32_t count = block == nullptr ? 0 : block->count.load(std::memory_order_relaxed);
   if (block == nullptr || count == block->capacity) {
     if (count == chunk_entries) {
       return add_chunk(block) ? append_long(entity, neighbour) : no_position;
@@ -100,8 +98,7 @@ std::uint32_t EntryList::append_short(std::uint64_t entity, std::uint64_t neighb
       const Entry& from = block->entries()[i];
       Entry& to = grown->entries()[i];
       to.entity.store(from.entity.load(std::memory_order_relaxed), std::memory_order_relaxed);
-      to.neighbour.store(from.neighbour.load(std::memory_order_relaxed),
-                         std::memory_order_relaxed);
+      to.neighbour.store(from.neighbour.load(std::memory_order_relaxed), std::memory_order_relaxed);
     }
     grown->count.store(count, std::memory_order_relaxed);
     if (block != nullptr) {
@@ -126,8 +123,7 @@ std::uint32_t EntryList::append_short(std::uint64_t entity, std::uint64_t neighb
 bool EntryList::add_chunk(EntryBlock* first) {
   const std::uint64_t head = head_.load(std::memory_order_relaxed);
   ChunkDirectory* old = first == nullptr ? directory_of(head) : nullptr;
-  const std::uint32_t count =
-      old == nullptr ? 1 : old->chunk_count.load(std::memory_order_relaxed);
+  const std::uint32_t count = old == nullptr ? 1 : old->chunk_count.load(std::memory_order_relaxed);
   EntryBlock* chunk = new_block(chunk_entries);
   if (chunk == nullptr) {
     return false;
@@ -242,13 +238,13 @@ void EntryList::kill(std::uint32_t position, std::uint64_t entity) {
     irregular = 0;
     const std::uint32_t chunks = directory->chunk_count.load(std::memory_order_relaxed);
     for (std::uint32_t i = 0; i < chunks; ++i) {
-      irregular += directory->chunks()[i].load(std::memory_order_relaxed)->irregular.load(
-          std::memory_order_relaxed);
+      irregular += directory->chunks()[i]
+                       .load(std::memory_order_relaxed)
+                       ->irregular.load(std::memory_order_relaxed);
     }
   }
   // Every entry settled or dead: nobody holds a position, so positions may move.
-  if (dead == irregular && (dead > 8 || dead == positions(head)) &&
-      dead >= positions(head) / 2) {
+  if (dead == irregular && (dead > 8 || dead == positions(head)) && dead >= positions(head) / 2) {
     compact();
   }
 }

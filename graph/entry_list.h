@@ -165,8 +165,7 @@ class EntryScan {
  public:
   explicit EntryScan(std::uint64_t head) : head_(head) {
     if (head != 0 && EntryList::is_long(head)) {
-      chunk_count_ =
-          EntryList::directory_of(head)->chunk_count.load(std::memory_order_acquire);
+      chunk_count_ = EntryList::directory_of(head)->chunk_count.load(std::memory_order_acquire);
     } else {
       chunk_count_ = head != 0 ? 1 : 0;
     }

@@ -171,13 +171,12 @@ Result<std::span<const std::byte>> ImageBuilder::finish() {
   for (const Item& item : items_) {
     payloads += item.bytes;
   }
-  const std::uint32_t id_max = std::max(labels_.empty() ? 0 : labels_.back(),
-                                        items_.empty() ? 0 : items_.back().key);
+  const std::uint32_t id_max =
+      std::max(labels_.empty() ? 0 : labels_.back(), items_.empty() ? 0 : items_.back().key);
   const std::size_t compact = 4 + 2 * labels_.size() + 4 * items_.size() + payloads;
   const bool wide =
       id_max >= 0x10000 || labels_.size() > 255 || items_.size() > 255 || compact > 255;
-  const std::size_t total =
-      wide ? 8 + 4 * labels_.size() + 8 * items_.size() + payloads : compact;
+  const std::size_t total = wide ? 8 + 4 * labels_.size() + 8 * items_.size() + payloads : compact;
   if (total > limits::image_bytes_max) {
     return fail(Error(ErrorCode::too_large, "an entity's labels and properties are too large")
                     .mismatch("at most " + std::to_string(limits::image_bytes_max) + " bytes",

@@ -23,8 +23,7 @@ Dictionary::~Dictionary() {
 Dictionary::Text& Dictionary::word(std::uint32_t id) const {
   const std::uint32_t biased = id + (1u << first_chunk_shift);
   const auto width = static_cast<unsigned>(std::bit_width(biased)) - 1;
-  return chunks_[width - first_chunk_shift].load(
-      std::memory_order_acquire)[biased - (1u << width)];
+  return chunks_[width - first_chunk_shift].load(std::memory_order_acquire)[biased - (1u << width)];
 }
 
 std::optional<std::uint32_t> Dictionary::find(std::string_view text) const {

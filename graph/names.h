@@ -61,9 +61,9 @@ class Names {
   }
 
  private:
-  std::array<std::unique_ptr<Dictionary>, name_kinds> dictionaries_{
-      std::make_unique<Dictionary>(), std::make_unique<Dictionary>(),
-      std::make_unique<Dictionary>()};
+  std::array<std::unique_ptr<Dictionary>, name_kinds> dictionaries_{std::make_unique<Dictionary>(),
+                                                                    std::make_unique<Dictionary>(),
+                                                                    std::make_unique<Dictionary>()};
 };
 
 }  // namespace selvedge::graph

@@ -34,9 +34,7 @@ struct NodeRecord {
   [[nodiscard]] std::uint64_t generation() const {
     return word.load(std::memory_order_acquire) & id_bits::generation_max;
   }
-  [[nodiscard]] std::uint64_t pending() const {
-    return word.load(std::memory_order_seq_cst) >> 21;
-  }
+  [[nodiscard]] std::uint64_t pending() const { return word.load(std::memory_order_seq_cst) >> 21; }
 };
 static_assert(sizeof(NodeRecord) == 32);
 

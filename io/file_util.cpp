@@ -17,10 +17,10 @@ Result<std::size_t> read_up_to(File& file, std::uint64_t offset, std::span<std::
 Status read_exact(File& file, std::uint64_t offset, std::span<std::byte> into) {
   SELVEDGE_TRY(const std::size_t count, read_up_to(file, offset, into));
   if (count != into.size()) {
-    return fail(Error(ErrorCode::corruption, "the file ends too early")
-                    .at(file.path(), offset)
-                    .mismatch(std::to_string(into.size()) + " bytes",
-                              std::to_string(count) + " bytes"));
+    return fail(
+        Error(ErrorCode::corruption, "the file ends too early")
+            .at(file.path(), offset)
+            .mismatch(std::to_string(into.size()) + " bytes", std::to_string(count) + " bytes"));
   }
   return {};
 }

@@ -53,9 +53,8 @@ class PosixFile final : public File {
   }
 
   Result<std::size_t> pread(std::uint64_t offset, std::span<std::byte> into) override {
-    const auto count = retry([&] {
-      return ::pread(descriptor_, into.data(), into.size(), static_cast<off_t>(offset));
-    });
+    const auto count = retry(
+        [&] { return ::pread(descriptor_, into.data(), into.size(), static_cast<off_t>(offset)); });
     if (count < 0) {
       return system_error("read failed", path_, errno);
     }

@@ -79,9 +79,8 @@ Status Applier::put(const Target& target, std::uint64_t sequence, bool tombstone
   const std::uint64_t slot = id_bits::slot(target.id);
   std::uint64_t head = Head::of_sequence(sequence).word;
   if (target.node || tombstone || !image.empty()) {
-    const Version* version =
-        graph_.new_version(graph::stamp_of(sequence),
-                           tombstone ? std::uint32_t{Version::tombstone} : 0u, 0, image);
+    const Version* version = graph_.new_version(
+        graph::stamp_of(sequence), tombstone ? std::uint32_t{Version::tombstone} : 0u, 0, image);
     if (version == nullptr) {
       return fail(ErrorCode::out_of_memory, "the memory limit is reached during recovery");
     }
@@ -100,9 +99,9 @@ Status Applier::put(const Target& target, std::uint64_t sequence, bool tombstone
   const std::uint64_t seen = seen_generation(record);
   record.source.store(target.source, std::memory_order_relaxed);
   record.target.store(target.target, std::memory_order_relaxed);
-  record.word.store(EdgeRecord::make_word(target.type, id_bits::generation(target.id)) |
-                        seen << seen_edge_shift,
-                    std::memory_order_relaxed);
+  record.word.store(
+      EdgeRecord::make_word(target.type, id_bits::generation(target.id)) | seen << seen_edge_shift,
+      std::memory_order_relaxed);
   return {};
 }
 
@@ -150,9 +149,8 @@ Status Applier::redo(const graph::Change& change, std::uint64_t sequence, ApplyC
   if (!change.is_delete()) {
     SELVEDGE_TRY(graph::ImageView::verify(change.after, target.node));
   }
-  return put(target, sequence, change.is_delete(), change.is_delete()
-                                                       ? std::span<const std::byte>{}
-                                                       : change.after);
+  return put(target, sequence, change.is_delete(),
+             change.is_delete() ? std::span<const std::byte>{} : change.after);
 }
 
 Status Applier::undo(const graph::Change& change, std::uint64_t sequence, ApplyCount& count) {

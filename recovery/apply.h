@@ -49,18 +49,15 @@ class Applier {
 
   /// Highest generation named for a slot, and forgetting it.
   static std::uint64_t seen_generation(const graph::NodeRecord& record) {
-    return record.word.load(std::memory_order_relaxed) >> seen_node_shift &
-           id_bits::generation_max;
+    return record.word.load(std::memory_order_relaxed) >> seen_node_shift & id_bits::generation_max;
   }
   static std::uint64_t seen_generation(const graph::EdgeRecord& record) {
-    return record.word.load(std::memory_order_relaxed) >> seen_edge_shift &
-           id_bits::generation_max;
+    return record.word.load(std::memory_order_relaxed) >> seen_edge_shift & id_bits::generation_max;
   }
   static std::uint64_t sequence_of(graph::Head head) {
-    return head.empty() ? 0
-           : head.is_inline()
-               ? head.sequence()
-               : head.version()->stamp.load(std::memory_order_relaxed) >> 1;
+    return head.empty()       ? 0
+           : head.is_inline() ? head.sequence()
+                              : head.version()->stamp.load(std::memory_order_relaxed) >> 1;
   }
 
  private:

@@ -20,8 +20,7 @@ namespace {
 template <class Record>
 bool settle_head(graph::Graph& graph, Record& record) {
   const Head head{record.head.load(std::memory_order_relaxed)};
-  const bool live =
-      !head.empty() && (head.is_inline() || !head.version()->has(Version::tombstone));
+  const bool live = !head.empty() && (head.is_inline() || !head.version()->has(Version::tombstone));
   if (!live && !head.empty()) {
     graph.free_chain(record.head.exchange(0, std::memory_order_relaxed), true);
   }
@@ -50,8 +49,7 @@ Rebuilt settle_records(graph::Graph& graph, const Applier& applier) {
     const bool live = settle_head(graph, record);
     const std::uint64_t generation =
         live ? record.generation() : std::max(seen, record.generation());
-    record.word.store(EdgeRecord::make_word(record.type(), generation),
-                      std::memory_order_relaxed);
+    record.word.store(EdgeRecord::make_word(record.type(), generation), std::memory_order_relaxed);
     if (live) {
       ++rebuilt.edges;
       rebuilt.counts.apply({graph::CounterKind::edges, 0, 1});
@@ -95,11 +93,11 @@ Status build_lists(graph::Graph& graph, const Applier& applier, bool out, unsign
     }
     return {};
   };
-  SELVEDGE_TRY(each_edge([&](std::uint64_t, const EdgeRecord&, std::uint64_t owner,
-                             std::uint64_t) -> Status {
-    ++degrees[static_cast<std::size_t>(owner - first)];
-    return {};
-  }));
+  SELVEDGE_TRY(each_edge(
+      [&](std::uint64_t, const EdgeRecord&, std::uint64_t owner, std::uint64_t) -> Status {
+        ++degrees[static_cast<std::size_t>(owner - first)];
+        return {};
+      }));
   for (std::uint64_t slot = first; slot < last; ++slot) {
     NodeRecord& node = graph.nodes.at(slot);
     EntryList list = out ? graph.out_list(node) : graph.in_list(node);
@@ -112,8 +110,7 @@ Status build_lists(graph::Graph& graph, const Applier& applier, bool out, unsign
     NodeRecord& node = graph.nodes.at(owner);
     const std::uint64_t id = id_bits::make(slot, record.generation());
     EntryList list = out ? graph.out_list(node) : graph.in_list(node);
-    const std::uint32_t position =
-        list.append(id, other, graph::TypeBits::of(record.type()));
+    const std::uint32_t position = list.append(id, other, graph::TypeBits::of(record.type()));
     if (position == EntryList::no_position) {
       return no_memory();
     }
@@ -133,9 +130,10 @@ Status check_ends(const graph::Graph& graph, const Applier& applier) {
                                     record.target.load(std::memory_order_relaxed)}) {
       const NodeRecord* node = graph.find(NodeId{end});
       if (node == nullptr || node->head.load(std::memory_order_relaxed) == 0) {
-        return fail(Error(ErrorCode::corruption, "the recovered state has an edge on a missing node")
-                        .mismatch("node " + std::to_string(end), "nothing")
-                        .with_entity(id_bits::make(slot, record.generation())));
+        return fail(
+            Error(ErrorCode::corruption, "the recovered state has an edge on a missing node")
+                .mismatch("node " + std::to_string(end), "nothing")
+                .with_entity(id_bits::make(slot, record.generation())));
       }
     }
   }

@@ -97,8 +97,8 @@ class Attempt {
 
 Status Attempt::run(const snapshot::ManifestSnapshot* chosen, bool& usable) {
   if (chosen != nullptr) {
-    auto reader = snapshot::SnapshotReader::open(
-        input_.files, input_.directory + "/snapshots/" + chosen->file);
+    auto reader = snapshot::SnapshotReader::open(input_.files,
+                                                 input_.directory + "/snapshots/" + chosen->file);
     if (!reader) {
       usable = reader.error().code() != ErrorCode::corruption &&
                reader.error().code() != ErrorCode::not_found;
@@ -179,8 +179,8 @@ Status Attempt::analyse(bool& usable) {
     options.listed->push_back({segment.number, static_cast<std::uint32_t>(segment.salt)});
   }
   SELVEDGE_TRY(out_.log, scanner_.scan(options, [&](const wal::FrameView& frame) {
-                 return note_frame(frame);
-               }));
+    return note_frame(frame);
+  }));
   SELVEDGE_TRY(table_.check());
   if (!bound_) {
     usable = false;
@@ -189,8 +189,8 @@ Status Attempt::analyse(bool& usable) {
   }
   if (out_.log.damage && out_.log.next_sequence <= end) {
     usable = false;  // salvage: only what ends before the cut (rule 29)
-    return fail(Error(ErrorCode::corruption, "the snapshot ends behind the cut")
-                    .at(out_.report.snapshot));
+    return fail(
+        Error(ErrorCode::corruption, "the snapshot ends behind the cut").at(out_.report.snapshot));
   }
   SELVEDGE_TRY(check_start());
   out_.next_sequence = std::max(out_.log.next_sequence, end + 1);
@@ -331,15 +331,15 @@ Status Attempt::apply_batch(const Batch& batch, PhaseReport& report) {
   std::vector<ApplyCount> counts(workers_);
   SELVEDGE_TRY(in_parallel(workers_, [&](unsigned worker) -> Status {
     for (const Batch::Item& item : batch.items) {
-      SELVEDGE_TRY(graph::decode_frame(
-          shape_of(item.header), batch.payload(item),
-          [&](const graph::Change& change, std::uint64_t sequence) -> Status {
-            if ((!change.is_node() && !change.is_edge()) ||
-                id_bits::slot(change.id) % workers_ != worker) {
-              return {};
-            }
-            return applier_.redo(change, sequence, counts[worker]);
-          }));
+      SELVEDGE_TRY(
+          graph::decode_frame(shape_of(item.header), batch.payload(item),
+                              [&](const graph::Change& change, std::uint64_t sequence) -> Status {
+                                if ((!change.is_node() && !change.is_edge()) ||
+                                    id_bits::slot(change.id) % workers_ != worker) {
+                                  return {};
+                                }
+                                return applier_.redo(change, sequence, counts[worker]);
+                              }));
     }
     return {};
   }));
@@ -348,27 +348,26 @@ Status Attempt::apply_batch(const Batch& batch, PhaseReport& report) {
 }
 
 Status Attempt::forward(bool transactional, PhaseReport& report) {
-  const bool any = transactional ? table_.small() != 0 || !table_.streamed().empty()
-                                 : plain_entries_ != 0;
+  const bool any =
+      transactional ? table_.small() != 0 || !table_.streamed().empty() : plain_entries_ != 0;
   if (!any) {
     return {};
   }
   Batch batch;
-  SELVEDGE_TRY(scanner_.read_from(
-      out_.log, low_water_, [&](const wal::FrameView& frame) -> Status {
-        const wal::FrameHeader& header = frame.header;
-        if (header.kind != wal::FrameKind::operations || header.regenerable() ||
-            (header.transaction != 0) != transactional ||
-            (transactional && !table_.committed(header))) {
-          return {};
-        }
-        batch.add(header, frame.payload);
-        if (batch.bytes.size() >= batch_bytes) {
-          SELVEDGE_TRY(apply_batch(batch, report));
-          batch.clear();
-        }
-        return {};
-      }));
+  SELVEDGE_TRY(scanner_.read_from(out_.log, low_water_, [&](const wal::FrameView& frame) -> Status {
+    const wal::FrameHeader& header = frame.header;
+    if (header.kind != wal::FrameKind::operations || header.regenerable() ||
+        (header.transaction != 0) != transactional ||
+        (transactional && !table_.committed(header))) {
+      return {};
+    }
+    batch.add(header, frame.payload);
+    if (batch.bytes.size() >= batch_bytes) {
+      SELVEDGE_TRY(apply_batch(batch, report));
+      batch.clear();
+    }
+    return {};
+  }));
   return apply_batch(batch, report);
 }
 
@@ -441,10 +440,9 @@ void Attempt::report_log() {
     report.dropped.push_back({range.path, range.offset, range.bytes, range.reason});
   }
   for (const wal::SkippedFrame& skipped : out_.log.skipped) {
-    report.skipped_regenerable.push_back(skipped.path + " @" +
-                                         std::to_string(skipped.location.offset) + ": node " +
-                                         std::to_string(skipped.header.entity) + ": " +
-                                         skipped.reason);
+    report.skipped_regenerable.push_back(
+        skipped.path + " @" + std::to_string(skipped.location.offset) + ": node " +
+        std::to_string(skipped.header.entity) + ": " + skipped.reason);
   }
   for (const wal::IdleSegment& stray : out_.log.strays) {
     report.strays.push_back(stray.path + ": " + stray.reason);
@@ -472,8 +470,8 @@ Result<Recovered> recover(const RecoveryInput& input) {
     bool usable = true;
     const Status status = Attempt(input, out).run(chosen, usable);
     if (status) {
-      out.snapshots.assign(listed.begin(),
-                           listed.end() - static_cast<std::ptrdiff_t>(std::min(tries, listed.size())));
+      out.snapshots.assign(listed.begin(), listed.end() - static_cast<std::ptrdiff_t>(
+                                                              std::min(tries, listed.size())));
       out.report.total_microseconds = microseconds_since(start);
       return out;
     }

@@ -47,7 +47,7 @@ struct Recovered {
   wal::LogExtent log;
   std::uint64_t next_sequence = 1;
   graph::BaseCounts counts;
-  std::vector<std::uint64_t> open_transactions;  ///< to be closed with abort entries
+  std::vector<std::uint64_t> open_transactions;       ///< to be closed with abort entries
   std::vector<snapshot::ManifestSnapshot> snapshots;  ///< those that may stay listed
   std::vector<snapshot::ManifestSegment> segments;
   std::vector<Embedding> embeddings;

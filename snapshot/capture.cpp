@@ -81,8 +81,8 @@ Status capture(graph::Graph& graph, graph::ReaderSlot* slot, SnapshotWriter& wri
     std::uint64_t generation = 0;
     const Emitted out = choose([&] { return stable_head(record, generation); });
     if (out.any) {
-      SELVEDGE_TRY(writer.add_node(
-          {id_bits::make(i, generation), out.sequence, out.tombstone, out.image}));
+      SELVEDGE_TRY(
+          writer.add_node({id_bits::make(i, generation), out.sequence, out.tombstone, out.image}));
     } else {
       SELVEDGE_TRY(writer.add_free_node(free_slot(i, generation)));
     }

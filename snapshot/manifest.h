@@ -37,8 +37,8 @@ struct ManifestSegment {
 struct Manifest {
   Uuid store;
   std::uint64_t created_us = 0;
-  std::uint64_t watermark = 0;   ///< durable when this was written
-  std::uint64_t wall_us = 0;     ///< newest wall time given out
+  std::uint64_t watermark = 0;  ///< durable when this was written
+  std::uint64_t wall_us = 0;    ///< newest wall time given out
   std::uint64_t next_snapshot = 1;
   bool clean_close = false;
   std::vector<ManifestSnapshot> snapshots;

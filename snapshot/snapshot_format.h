@@ -32,7 +32,6 @@
 #include <string_view>
 #include <vector>
 
-
 #include <selvedge/types.h>
 #include <selvedge/uuid.h>
 
@@ -102,13 +101,13 @@ struct EmbeddingRecord {
 
 /// What the writer of a snapshot knows at its end.
 struct Footer {
-  std::uint64_t begin = 0;       ///< first sequence that the scan may have missed
-  std::uint64_t end = 0;         ///< last sequence appended when the scan finished (rule 1)
-  std::uint64_t low_water = 0;   ///< the log is needed from here (rule 2)
-  std::uint64_t wall_us = 0;     ///< newest wall time in the log
-  std::uint32_t end_frame_crc = 0;  ///< header CRC of the log frame that holds `end` (rule 7)
+  std::uint64_t begin = 0;               ///< first sequence that the scan may have missed
+  std::uint64_t end = 0;                 ///< last sequence appended when the scan finished (rule 1)
+  std::uint64_t low_water = 0;           ///< the log is needed from here (rule 2)
+  std::uint64_t wall_us = 0;             ///< newest wall time in the log
+  std::uint32_t end_frame_crc = 0;       ///< header CRC of the log frame that holds `end` (rule 7)
   std::uint64_t end_frame_sequence = 0;  ///< that frame's last sequence; 0 = none
-  std::uint64_t node_slots = 0;  ///< high-water mark of slots
+  std::uint64_t node_slots = 0;          ///< high-water mark of slots
   std::uint64_t edge_slots = 0;
   // Filled in by the writer.
   std::uint64_t nodes = 0;

@@ -151,15 +151,15 @@ Status Chunk::each(Take take) const {
     const std::size_t position = reader.position();
     SELVEDGE_TRY(const bool whole, take(reader));
     if (!whole || !reader.ok()) {
-      return fail(Error(ErrorCode::corruption, "a malformed snapshot record")
-                      .at(path_, info_.offset + chunk_head_bytes)
-                      .mismatch("a whole record", "a fault at chunk byte " +
-                                                      std::to_string(position)));
+      return fail(
+          Error(ErrorCode::corruption, "a malformed snapshot record")
+              .at(path_, info_.offset + chunk_head_bytes)
+              .mismatch("a whole record", "a fault at chunk byte " + std::to_string(position)));
     }
   }
   if (!reader.at_end()) {
-    return fail(Error(ErrorCode::corruption, "bytes behind a chunk's records")
-                    .at(path_, info_.offset));
+    return fail(
+        Error(ErrorCode::corruption, "bytes behind a chunk's records").at(path_, info_.offset));
   }
   return {};
 }

@@ -40,9 +40,11 @@ std::string StateDigest::to_string() const {
   return text.data();
 }
 
-Result<std::unique_ptr<SnapshotWriter>> SnapshotWriter::create(
-    FileSystem& files, std::string directory, std::string name, const Uuid& store, Kind kind,
-    Compression compression, std::uint64_t created_us) {
+Result<std::unique_ptr<SnapshotWriter>> SnapshotWriter::create(FileSystem& files,
+                                                               std::string directory,
+                                                               std::string name, const Uuid& store,
+                                                               Kind kind, Compression compression,
+                                                               std::uint64_t created_us) {
   std::unique_ptr<SnapshotWriter> writer(new SnapshotWriter);
   writer->files_ = &files;
   writer->directory_ = std::move(directory);
@@ -187,9 +189,9 @@ Status SnapshotWriter::add_embedding(const EmbeddingRecord& embedding) {
 }
 
 Result<Footer> SnapshotWriter::finish(Footer footer) {
-  for (const ChunkType type : {ChunkType::names, ChunkType::nodes, ChunkType::edges,
-                               ChunkType::free_nodes, ChunkType::free_edges,
-                               ChunkType::embeddings}) {
+  for (const ChunkType type :
+       {ChunkType::names, ChunkType::nodes, ChunkType::edges, ChunkType::free_nodes,
+        ChunkType::free_edges, ChunkType::embeddings}) {
     SELVEDGE_TRY(flush(type));
   }
   footer.nodes = totals_.nodes;
@@ -203,8 +205,7 @@ Result<Footer> SnapshotWriter::finish(Footer footer) {
        {footer.begin, footer.end, footer.low_water, footer.wall_us,
         std::uint64_t{footer.end_frame_crc}, footer.end_frame_sequence, footer.node_slots,
         footer.edge_slots, footer.nodes, footer.edges, footer.tombstones, footer.names,
-        footer.embeddings, footer.digest.low, footer.digest.high,
-        std::uint64_t{chunks_.size()}}) {
+        footer.embeddings, footer.digest.low, footer.digest.high, std::uint64_t{chunks_.size()}}) {
     out.put(number);
   }
   for (const ChunkInfo& each : chunks_) {

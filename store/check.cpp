@@ -126,8 +126,8 @@ class Checker {
     const std::uint32_t defined = store_.graph().names.of(graph::NameKind::type).size();
     for (std::uint32_t id = 0; id < defined; ++id) {
       if (view_.edge_count(TypeId{id}) != types_[id]) {
-        fault("type " + text(id) + " counts " + text(view_.edge_count(TypeId{id})) +
-              " edges of " + text(types_[id]));
+        fault("type " + text(id) + " counts " + text(view_.edge_count(TypeId{id})) + " edges of " +
+              text(types_[id]));
       }
     }
   }

@@ -36,8 +36,13 @@ class SlotHolder {
 
 snapshot::ManifestSnapshot entry_of(const snapshot::SnapshotWriter& writer,
                                     const snapshot::Footer& footer, std::uint64_t created_us) {
-  return {writer.name(),  footer.begin, footer.end, footer.low_water, writer.bytes(),
-          created_us, footer.digest.to_string()};
+  return {writer.name(),
+          footer.begin,
+          footer.end,
+          footer.low_water,
+          writer.bytes(),
+          created_us,
+          footer.digest.to_string()};
 }
 
 }  // namespace
@@ -75,8 +80,8 @@ Status StoreImpl::take_checkpoint() {
                                                 options_.snapshot_compression, created_us));
   SELVEDGE_TRY(const auto start, manager_->checkpoint_start());
   const SlotHolder slot(graph_->epochs);
-  SELVEDGE_TRY(snapshot::capture_checkpoint(*graph_, slot.get(), [&] { return log_->appended(); },
-                                            *writer));
+  SELVEDGE_TRY(snapshot::capture_checkpoint(
+      *graph_, slot.get(), [&] { return log_->appended(); }, *writer));
   // The last sequence appended now, and the frame that binds the snapshot to this history.
   const wal::LastFrame last = log_->last_frame();
   snapshot::Footer footer;
@@ -204,10 +209,10 @@ Status StoreImpl::backup(const std::string& directory) {
     snapshot::Manifest manifest;
     manifest.store = random_uuid();
     manifest.created_us = wall_clock_us();
-    SELVEDGE_TRY(const auto writer, snapshot::SnapshotWriter::create(
-                                        files_, directory + "/snapshots", snapshot_name(1),
-                                        manifest.store, snapshot::Kind::backup,
-                                        options_.snapshot_compression, manifest.created_us));
+    SELVEDGE_TRY(const auto writer,
+                 snapshot::SnapshotWriter::create(
+                     files_, directory + "/snapshots", snapshot_name(1), manifest.store,
+                     snapshot::Kind::backup, options_.snapshot_compression, manifest.created_us));
     SELVEDGE_TRY(snapshot::capture_view(*graph_, slot, view, *writer));
     snapshot::Footer footer;
     footer.begin = view + 1;

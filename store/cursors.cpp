@@ -30,8 +30,8 @@ EdgeCursor::EdgeCursor(Pin pin, NodeId node, Direction direction, std::optional<
     neighbour_mask_ = graph::TypeBits::neighbour_mask;
     neighbour_bits_ = bits.neighbour_bits;
     // As soon as any two types can share their bits, every match must be confirmed.
-    confirm_ = pin_.state()->graph->names.of(graph::NameKind::type).size() >
-               graph::TypeBits::exact_types;
+    confirm_ =
+        pin_.state()->graph->names.of(graph::NameKind::type).size() > graph::TypeBits::exact_types;
   }
   more_ = direction == Direction::both;
   open(direction != Direction::in);
@@ -50,9 +50,9 @@ bool EdgeCursor::open(bool outgoing) {
   if (head_ == 0) {
     return false;
   }
-  runs_ = EntryList::is_long(head_) ? EntryList::directory_of(head_)->chunk_count.load(
-                                          std::memory_order_acquire)
-                                    : 1;
+  runs_ = EntryList::is_long(head_)
+              ? EntryList::directory_of(head_)->chunk_count.load(std::memory_order_acquire)
+              : 1;
   return true;
 }
 

@@ -311,18 +311,14 @@ std::uint64_t count_of(const ReadState& state, graph::CounterKind kind, std::uin
 
 }  // namespace
 
-std::uint64_t Reader::node_count() const {
-  return count_of(*state_, graph::CounterKind::nodes, 0);
-}
+std::uint64_t Reader::node_count() const { return count_of(*state_, graph::CounterKind::nodes, 0); }
 
 std::uint64_t Reader::node_count(LabelRef label) const {
   const auto id = lookup(*state_, NameKind::label, label);
   return id ? count_of(*state_, graph::CounterKind::label, id->value) : 0;
 }
 
-std::uint64_t Reader::edge_count() const {
-  return count_of(*state_, graph::CounterKind::edges, 0);
-}
+std::uint64_t Reader::edge_count() const { return count_of(*state_, graph::CounterKind::edges, 0); }
 
 std::uint64_t Reader::edge_count(TypeRef type) const {
   const auto id = lookup(*state_, NameKind::type, type);

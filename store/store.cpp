@@ -81,7 +81,8 @@ Result<Transaction> Store::begin(TransactionOptions options) {
 
 void Store::back_off(unsigned attempt, const RetryOptions& retry) {
   thread_local std::minstd_rand random(std::random_device{}());
-  const auto limit = std::min(retry.backoff_max, retry.backoff_first * (1 << std::min(attempt, 16u)));
+  const auto limit =
+      std::min(retry.backoff_max, retry.backoff_first * (1 << std::min(attempt, 16u)));
   std::uniform_int_distribution<std::int64_t> jitter(0, std::max<std::int64_t>(limit.count(), 1));
   std::this_thread::sleep_for(std::chrono::microseconds(jitter(random)));
 }
@@ -158,8 +159,7 @@ Status Store::delete_edge(EdgeId id) {
 Result<std::vector<NodeId>> Store::create_nodes(std::span<const NewNode> nodes) {
   std::vector<NodeId> ids;
   SELVEDGE_TRY(in_batches(nodes, [&](std::span<const NewNode> part) -> Status {
-    SELVEDGE_TRY(const auto some,
-                 alone(*impl_, [&](auto& ops) { return ops.create_nodes(part); }));
+    SELVEDGE_TRY(const auto some, alone(*impl_, [&](auto& ops) { return ops.create_nodes(part); }));
     ids.insert(ids.end(), some.begin(), some.end());
     return {};
   }));
@@ -168,8 +168,7 @@ Result<std::vector<NodeId>> Store::create_nodes(std::span<const NewNode> nodes) 
 Result<std::vector<EdgeId>> Store::create_edges(std::span<const NewEdge> edges) {
   std::vector<EdgeId> ids;
   SELVEDGE_TRY(in_batches(edges, [&](std::span<const NewEdge> part) -> Status {
-    SELVEDGE_TRY(const auto some,
-                 alone(*impl_, [&](auto& ops) { return ops.create_edges(part); }));
+    SELVEDGE_TRY(const auto some, alone(*impl_, [&](auto& ops) { return ops.create_edges(part); }));
     ids.insert(ids.end(), some.begin(), some.end());
     return {};
   }));

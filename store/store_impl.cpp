@@ -139,10 +139,9 @@ Status StoreImpl::recover_once() {
     SELVEDGE_TRY(recovery::repair(input, recovered));
     // What recovery settled on becomes the truth on disk before anything new is written.
     std::erase_if(manifest.segments, [&](const snapshot::ManifestSegment& segment) {
-      return std::any_of(recovered.log.unused.begin(), recovered.log.unused.end(),
-                         [&](const wal::IdleSegment& idle) {
-                           return idle.info.number == segment.number;
-                         });
+      return std::any_of(
+          recovered.log.unused.begin(), recovered.log.unused.end(),
+          [&](const wal::IdleSegment& idle) { return idle.info.number == segment.number; });
     });
     for (const wal::IdleSegment& idle : recovered.log.unused) {
       unused_segments_.push_back(idle.info.number);
@@ -220,9 +219,8 @@ Status StoreImpl::close() {
 
 Status StoreImpl::segment_prepared(const wal::SegmentInfo& segment) {
   const MutexLock lock(manifest_mutex_);
-  const bool listed =
-      std::any_of(manifest_.segments.begin(), manifest_.segments.end(),
-                  [&](const auto& each) { return each.number == segment.number; });
+  const bool listed = std::any_of(manifest_.segments.begin(), manifest_.segments.end(),
+                                  [&](const auto& each) { return each.number == segment.number; });
   snapshot::Manifest next = manifest_;
   if (!listed) {
     next.segments.push_back({segment.number, segment.salt});

@@ -24,8 +24,8 @@ Transaction& Transaction::operator=(Transaction&& other) noexcept {
 Transaction::~Transaction() = default;
 
 // Each operation: still active, store writable, then the same code as outside a transaction.
-#define SELVEDGE_FORWARD_(call)                  \
-  SELVEDGE_TRY(impl_->check_active());           \
+#define SELVEDGE_FORWARD_(call) \
+  SELVEDGE_TRY(impl_->check_active()); \
   return impl_->ops().call
 
 Result<NodeId> Transaction::create_node(std::span<const LabelRef> labels,

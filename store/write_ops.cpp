@@ -40,8 +40,7 @@ Result<NodeId> WriteOps::create_node(std::span<const LabelRef> labels,
   }
   SELVEDGE_TRY(set_all(properties));
   SELVEDGE_TRY(const auto image, builder_.finish());
-  SELVEDGE_TRY(const std::uint64_t id,
-               Operations(store_.manager(), state_).create_node(image));
+  SELVEDGE_TRY(const std::uint64_t id, Operations(store_.manager(), state_).create_node(image));
   return NodeId{id};
 }
 

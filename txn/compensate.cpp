@@ -24,8 +24,7 @@ bool is_live(Head head) {
 }
 
 std::span<const std::byte> image_of(Head head) {
-  return head.empty() || head.is_inline() ? std::span<const std::byte>{}
-                                          : head.version()->image();
+  return head.empty() || head.is_inline() ? std::span<const std::byte>{} : head.version()->image();
 }
 
 }  // namespace
@@ -63,9 +62,8 @@ Status Operations::compensate(std::size_t from, std::size_t to) {
 Status Operations::put_back(std::uint64_t id, bool node, std::size_t versions) {
   const graph::PinGuard pin(graph_.epochs, state_.slot);
   const std::uint64_t slot = id_bits::slot(id);
-  const std::uint64_t word =
-      (node ? graph_.nodes.at(slot).head : graph_.edges.at(slot).head)
-          .load(std::memory_order_relaxed);
+  const std::uint64_t word = (node ? graph_.nodes.at(slot).head : graph_.edges.at(slot).head)
+                                 .load(std::memory_order_relaxed);
   Head then{word};
   for (std::size_t i = 0; i < versions; ++i) {
     then.word = then.version()->prev();
@@ -75,7 +73,8 @@ Status Operations::put_back(std::uint64_t id, bool node, std::size_t versions) {
   if (!now.seen.live && !is_live(then)) {
     return {};
   }
-  return as_entry([&] { return node ? put_back_node(id, now, then) : put_back_edge(id, now, then); });
+  return as_entry(
+      [&] { return node ? put_back_node(id, now, then) : put_back_edge(id, now, then); });
 }
 
 Status Operations::put_back_edge(std::uint64_t id, const Writable& now, Head then) {

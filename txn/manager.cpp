@@ -114,8 +114,9 @@ void Manager::status_free(void* context, graph::TxnStatus* status) {
 }
 
 SavepointMark Manager::mark(const State& state) {
-  return {state.writes.size(), state.buffer.size(), state.buffered_entries, state.unlogged.size(),
-          state.entries,       state.spills,        state.counts};
+  return {state.writes.size(),   state.buffer.size(), state.buffered_entries,
+          state.unlogged.size(), state.entries,       state.spills,
+          state.counts};
 }
 
 // --- the way of a commit -----------------------------------------------------------------------
@@ -258,7 +259,8 @@ Status Manager::spill(State& state) {
     if (first) {
       state.number = appended.first;
       state.first.store(appended.first, std::memory_order_release);
-      active_numbers_.push_back(state.number);  // counted in low-water from its first entry on (rule 32)
+      active_numbers_.push_back(
+          state.number);  // counted in low-water from its first entry on (rule 32)
     }
   }
   base::yield_point("txn.spill.appended");
@@ -267,8 +269,7 @@ Status Manager::spill(State& state) {
   for (graph::Version* version : state.unlogged) {
     const std::uint32_t ordinal =
         version->distance.load(std::memory_order_relaxed) & ~unlogged_flag;
-    version->distance.store(static_cast<std::uint32_t>(base + ordinal),
-                            std::memory_order_release);
+    version->distance.store(static_cast<std::uint32_t>(base + ordinal), std::memory_order_release);
   }
   state.unlogged.clear();
   state.buffer.clear();

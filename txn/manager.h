@@ -154,10 +154,10 @@ class Manager {
 
   // Under the log lock.
   std::vector<std::uint64_t> active_numbers_;  ///< streamed and not ended in the log (rule 32)
-  State* finished_last_;  ///< newest committed
+  State* finished_last_;                       ///< newest committed
 
   Mutex reclaim_mutex_;
-  State finished_anchor_;                 ///< where the list begins in a new store
+  State finished_anchor_;                      ///< where the list begins in a new store
   State* finished_first_ = &finished_anchor_;  ///< the last settled one: its next waits first
   graph::ReaderSlot* const reclaim_slot_;
   graph::BaseCounts base_counts_ SELVEDGE_GUARDED_BY(reclaim_mutex_);

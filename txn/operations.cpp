@@ -45,17 +45,15 @@ Error Operations::conflict_on(std::uint64_t id, std::uint64_t head_word) const {
   const Head head{head_word};
   if (!head.empty() && !head.is_inline()) {
     const std::uint64_t stamp = head.version()->stamp.load(std::memory_order_acquire);
-    other = graph::is_mark(stamp)
-                ? graph::status_of(stamp)->ticket.load(std::memory_order_relaxed)
-                : stamp >> 1;
+    other = graph::is_mark(stamp) ? graph::status_of(stamp)->ticket.load(std::memory_order_relaxed)
+                                  : stamp >> 1;
   }
   return Error(ErrorCode::conflict, "another transaction changed the entity first")
       .with_entity(id)
       .with_other(other);
 }
 
-Result<Writable> Operations::writable(std::uint64_t head_word, std::uint64_t id,
-                                      const char* what) {
+Result<Writable> Operations::writable(std::uint64_t head_word, std::uint64_t id, const char* what) {
   const Seen seen = see({head_word}, state_.view);
   if (!seen.live) {
     return fail(Error(ErrorCode::not_found, what).with_entity(id));
@@ -150,9 +148,8 @@ Status Operations::ensure_label(std::uint64_t id, std::uint32_t label) {
   EntryList entries = graph_.label_list(list);
   // Only a node with history can have an entry already.
   const bool fresh =
-      !Head{graph_.nodes.at(id_bits::slot(id)).head.load(std::memory_order_relaxed)}
-           .version()
-           ->has(Version::has_prev);
+      !Head{graph_.nodes.at(id_bits::slot(id)).head.load(std::memory_order_relaxed)}.version()->has(
+          Version::has_prev);
   std::uint32_t position = fresh ? EntryList::no_position : entries.find(id);
   if (position == EntryList::no_position) {
     position = entries.append(id, 0, {});
@@ -297,8 +294,7 @@ Status Operations::collect_edges(std::uint64_t head, bool skip_loops, std::uint6
         continue;  // rolled back meanwhile
       }
       const Seen seen = see({word}, state_.view);
-      const bool newest = Head{word}.is_inline() ? seen.live
-                                                 : seen.version == Head{word}.version();
+      const bool newest = Head{word}.is_inline() ? seen.live : seen.version == Head{word}.version();
       if (!newest) {
         return fail(conflict_on(edge, word));
       }
@@ -481,8 +477,10 @@ Status Operations::update_edge(std::uint64_t id, const Writable& base,
 /// the delete can commit.
 WriteItem Operations::unsettle_edge(std::uint64_t id, WriteKind kind) {
   const EdgeRecord& record = graph_.edges.at(id_bits::slot(id));
-  NodeRecord& source = graph_.nodes.at(id_bits::slot(record.source.load(std::memory_order_relaxed)));
-  NodeRecord& target = graph_.nodes.at(id_bits::slot(record.target.load(std::memory_order_relaxed)));
+  NodeRecord& source =
+      graph_.nodes.at(id_bits::slot(record.source.load(std::memory_order_relaxed)));
+  NodeRecord& target =
+      graph_.nodes.at(id_bits::slot(record.target.load(std::memory_order_relaxed)));
   WriteItem item = WriteItem::make(kind, id);
   {
     const NodeLatch latch(source);

@@ -56,8 +56,7 @@ bool entry_is(const EntryList::HeadWord& head, std::uint32_t position, std::uint
   if (word == 0 || position >= EntryList::positions(word)) {
     return false;
   }
-  const std::uint64_t entry =
-      EntryList::at(word, position).entity.load(std::memory_order_relaxed);
+  const std::uint64_t entry = EntryList::at(word, position).entity.load(std::memory_order_relaxed);
   return (entry & (graph::Entry::id_mask | graph::Entry::dead_bit)) == entity;
 }
 

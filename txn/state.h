@@ -24,7 +24,7 @@ enum class WriteKind : std::uint8_t {
   restore_node,  ///< a live version over an own tombstone (rollback_to)
   create_edge,   ///< a, b: positions in the out and in list
   update_edge,
-  delete_edge,   ///< a, b as create_edge
+  delete_edge,  ///< a, b as create_edge
   restore_edge,
   add_label,     ///< a: label, b: position in the label's list
   remove_label,  ///< a, b as add_label
@@ -95,9 +95,7 @@ struct State : graph::TxnStatus {
   std::atomic<bool> stamped{false};
   std::atomic<State*> next_finished{nullptr};
 
-  [[nodiscard]] bool streamed() const {
-    return first.load(std::memory_order_relaxed) != 0;
-  }
+  [[nodiscard]] bool streamed() const { return first.load(std::memory_order_relaxed) != 0; }
   [[nodiscard]] bool wrote() const { return entries != 0 || streamed(); }
 };
 

@@ -105,7 +105,8 @@ inline tl::unexpected<Error> fail(ErrorCode code, std::string what) {
 #define SELVEDGE_TRY(...) \
   SELVEDGE_TRY_PICK_(__VA_ARGS__, SELVEDGE_TRY_N_, SELVEDGE_TRY_N_, SELVEDGE_TRY_N_, \
                      SELVEDGE_TRY_N_, SELVEDGE_TRY_N_, SELVEDGE_TRY_N_, SELVEDGE_TRY_N_, \
-                     SELVEDGE_TRY_1_, 0)(__VA_ARGS__)
+                     SELVEDGE_TRY_1_, 0) \
+  (__VA_ARGS__)
 #define SELVEDGE_TRY_PICK_(a1, a2, a3, a4, a5, a6, a7, a8, pick, ...) pick
 #define SELVEDGE_TRY_JOIN2_(a, b) a##b
 #define SELVEDGE_TRY_JOIN_(a, b) SELVEDGE_TRY_JOIN2_(a, b)

@@ -335,8 +335,7 @@ class Reader {
   /// All edges from `source` to `target`. Cost: the smaller of the two degrees; between two hubs
   /// constant, by an index built at first need.
   [[nodiscard]] std::vector<EdgeId> edges_between(NodeId source, NodeId target) const;
-  [[nodiscard]] std::vector<EdgeId> edges_between(NodeId source, NodeId target,
-                                                  TypeRef type) const;
+  [[nodiscard]] std::vector<EdgeId> edges_between(NodeId source, NodeId target, TypeRef type) const;
   /// One of them.
   [[nodiscard]] std::optional<EdgeId> edge_between(NodeId source, NodeId target) const;
   [[nodiscard]] std::optional<EdgeId> edge_between(NodeId source, NodeId target,

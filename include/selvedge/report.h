@@ -35,15 +35,15 @@ struct PhaseReport {
 
 /// Threads: a value. `to_json` costs its size.
 struct RecoveryReport {
-  bool created = false;         ///< a new, empty store
-  bool clean_close = false;     ///< the store had been closed properly
-  bool salvaged = false;        ///< damage was cut off; see `damage`
-  std::string snapshot;         ///< file that was loaded; empty = none
+  bool created = false;                         ///< a new, empty store
+  bool clean_close = false;                     ///< the store had been closed properly
+  bool salvaged = false;                        ///< damage was cut off; see `damage`
+  std::string snapshot;                         ///< file that was loaded; empty = none
   std::vector<std::string> rejected_snapshots;  ///< file: reason
   std::uint64_t snapshot_nodes = 0;
   std::uint64_t snapshot_edges = 0;
-  Sequence low_water;           ///< the log was read from here
-  Sequence recovered;           ///< last sequence of the recovered state
+  Sequence low_water;  ///< the log was read from here
+  Sequence recovered;  ///< last sequence of the recovered state
   std::uint64_t segments = 0;
   std::uint64_t log_bytes = 0;
   std::uint64_t frames = 0;

@@ -21,14 +21,14 @@ enum class ValueType : std::uint8_t {
   null,
   boolean,
   int64,
-  float64,    ///< bit-exact: NaN payloads and -0.0 stay what they are
-  string,     ///< valid UTF-8
+  float64,  ///< bit-exact: NaN payloads and -0.0 stay what they are
+  string,   ///< valid UTF-8
   bytes,
   timestamp,
   uuid,
   list,
   map,
-  vector,     ///< of float32
+  vector,  ///< of float32
 };
 std::string_view to_string(ValueType type);
 
@@ -50,7 +50,7 @@ template <class T>
 concept Integer = std::is_integral_v<T> && !std::is_same_v<T, bool> && !std::is_same_v<T, char>;
 /// Fits into int64 whatever its value.
 template <class T>
-concept SafeInteger = Integer<T> && (std::is_signed_v<T> || sizeof(T) < 8);
+concept SafeInteger = Integer<T> &&(std::is_signed_v<T> || sizeof(T) < 8);
 template <class T>
 concept WideUnsigned = Integer<T> && !SafeInteger<T>;
 }  // namespace detail
@@ -119,7 +119,6 @@ class ValueArg {
  private:
   Data data_;
 };
-
 
 /// A value inside an image or a list: borrowed, 16 bytes. May be absent.
 class ValueView {

@@ -14,9 +14,9 @@ std::string message(const Result<T>& result) {
   return result ? std::string("no error") : result.error().message();
 }
 
-#define ASSERT_OK(expression)                      \
-  do {                                             \
-    const auto& checked_result = (expression);     \
+#define ASSERT_OK(expression) \
+  do { \
+    const auto& checked_result = (expression); \
     ASSERT_TRUE(checked_result) << message(checked_result); \
   } while (false)
 
