@@ -56,8 +56,8 @@ ValueType ValueView::type() const {
   switch (static_cast<Tag>(tag_)) {
     case Tag::absent:
     case Tag::null: return ValueType::null;
-    case Tag::false_:
-    case Tag::true_: return ValueType::boolean;
+    case Tag::no:
+    case Tag::yes: return ValueType::boolean;
     case Tag::int8:
     case Tag::int16:
     case Tag::int32:
@@ -76,10 +76,10 @@ ValueType ValueView::type() const {
 
 std::optional<bool> ValueView::as_bool() const {
   const auto tag = static_cast<Tag>(tag_);
-  if (tag != Tag::true_ && tag != Tag::false_) {
+  if (tag != Tag::yes && tag != Tag::no) {
     return std::nullopt;
   }
-  return tag == Tag::true_;
+  return tag == Tag::yes;
 }
 
 std::optional<std::int64_t> ValueView::as_int64() const {
@@ -289,7 +289,7 @@ Result<Tag> put_owned(ByteWriter& to, const Value& value, unsigned depth) {
   }
   switch (value.type()) {
     case ValueType::null: return Tag::null;
-    case ValueType::boolean: return *value.as<bool>() ? Tag::true_ : Tag::false_;
+    case ValueType::boolean: return *value.as<bool>() ? Tag::yes : Tag::no;
     case ValueType::int64: return put_int(to, *value.as<std::int64_t>());
     case ValueType::float64: to.put(*value.as<double>()); return Tag::float64;
     case ValueType::string: return put_string(to, *value.as<std::string>());
@@ -317,7 +317,7 @@ Result<Tag> put_value(ByteWriter& to, const ValueArg& value) {
     return Tag::float64;
   }
   if (const auto* truth = std::get_if<bool>(&data)) {
-    return *truth ? Tag::true_ : Tag::false_;
+    return *truth ? Tag::yes : Tag::no;
   }
   if (const auto* bytes = std::get_if<std::span<const std::byte>>(&data)) {
     return put_span(to, *bytes, Tag::bytes);
@@ -370,8 +370,8 @@ bool valid_value(Tag tag, std::span<const std::byte> payload, unsigned depth) {
   };
   switch (tag) {
     case Tag::null:
-    case Tag::false_:
-    case Tag::true_: return payload.empty();
+    case Tag::no:
+    case Tag::yes: return payload.empty();
     case Tag::int8: return payload.size() == 1;
     case Tag::int16:
       return payload.size() == 2 && smallest(load_le<std::int16_t>(payload.data()), -128, 127);

@@ -12,7 +12,7 @@
 namespace selvedge::graph {
 
 /// Tags of encoded values; 0 means absent. Payloads:
-///   null, false_, true_   nothing          int8..int64  little-endian, the smallest that fits
+///   null, no, yes   nothing          int8..int64  little-endian, the smallest that fits
 ///   float64               8 bytes          string       UTF-8 text
 ///   bytes                 the bytes        timestamp    i64 microseconds
 ///   uuid                  16 bytes         vector       f32 each
@@ -21,8 +21,8 @@ namespace selvedge::graph {
 enum class Tag : std::uint8_t {
   absent = 0,
   null = 1,
-  false_ = 2,
-  true_ = 3,
+  no = 2,
+  yes = 3,
   int8 = 4,
   int16 = 5,
   int32 = 6,

@@ -176,7 +176,9 @@ class PosixFileSystem final : public FileSystem {
     while (const dirent* entry = ::readdir(directory)) {
       std::string name = entry->d_name;
       if (name != "." && name != "..") {
-        auto found = kind(path + "/" + name);
+        std::string child = path;
+        child.append("/").append(name);
+        auto found = kind(child);
         if (!found) {
           ::closedir(directory);
           return fail(std::move(found).error());

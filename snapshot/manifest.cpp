@@ -164,7 +164,7 @@ std::string fill(Manifest& manifest, Members& members) {
       snapshot.bytes = inner.number("bytes");
       snapshot.created_us = inner.number("created_us");
       snapshot.digest = inner.text("digest");
-      if (const std::string fault = inner.fault(); !fault.empty()) {
+      if (std::string fault = inner.fault(); !fault.empty()) {
         return fault;
       }
     }
@@ -175,7 +175,7 @@ std::string fill(Manifest& manifest, Members& members) {
       ManifestSegment& segment = manifest.segments.emplace_back();
       segment.number = inner.number("number");
       segment.salt = inner.number("salt");
-      if (const std::string fault = inner.fault(); !fault.empty()) {
+      if (std::string fault = inner.fault(); !fault.empty()) {
         return fault;
       }
     }

@@ -99,7 +99,7 @@ class Manager {
   Result<CheckpointStart> checkpoint_start();
 
   /// Settles and frees what every view has passed. `everything`: all that can be, else a batch.
-  void reclaim(bool everything);
+  void reclaim(bool everything) SELVEDGE_NO_THREAD_SAFETY_ANALYSIS;
   /// Exact count in a view.
   std::int64_t count(graph::CounterKind kind, std::uint32_t id, const State* self,
                      std::uint64_t sequence);
@@ -132,7 +132,7 @@ class Manager {
   void settle_item(const WriteItem& item, std::uint64_t horizon);
   void trim(std::atomic<std::uint64_t>& head, std::uint64_t horizon, bool edge);
   void prune_waiting(std::uint64_t floor) SELVEDGE_REQUIRES(reclaim_mutex_);
-  void prune_chain(std::uint64_t head_word, std::uint64_t floor);
+  void prune_chain(std::uint64_t head_word, std::uint64_t floor) SELVEDGE_REQUIRES(reclaim_mutex_);
   void settle_edge(std::uint64_t id, const WriteItem& item, std::uint64_t horizon);
   void settle_label(std::uint64_t id, const WriteItem& item, std::uint64_t horizon);
   void release_label(std::uint64_t id, const WriteItem& item);
