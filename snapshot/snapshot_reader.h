@@ -1,66 +1,123 @@
 // Reads a snapshot file.
 #pragma once
 
-#include <functional>
 #include <memory>
+#include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <selvedge/error.h>
 #include <selvedge/file_system.h>
 
+#include "base/assert.h"
+#include "base/bytes.h"
 #include "snapshot/snapshot_format.h"
 
 namespace selvedge::snapshot {
 
-/// A chunk's records, uncompressed and verified.
+/// Role: a chunk's records, uncompressed, its CRC verified.
+/// Invariants: what `use` is given lies in this chunk and lives as long as it. Every record has
+///   been checked, its image too; its slot lies within the chunk's range.
+/// Threads: any number may iterate at once.
+/// After failure: `corruption` for bytes that are no record; those before it have been given out.
 class Chunk {
  public:
   [[nodiscard]] const ChunkInfo& info() const { return info_; }
-  /// Calls `use` for each record; `corruption` for bytes that are no record.
-  Status names(const std::function<Status(const NameRecord&)>& use) const;
-  Status nodes(const std::function<Status(const NodeRecord&)>& use) const;
-  Status edges(const std::function<Status(const EdgeRecord&)>& use) const;
-  Status free_slots(const std::function<Status(const FreeSlot&)>& use) const;
-  Status embeddings(const std::function<Status(const EmbeddingRecord&)>& use) const;
+
+  /// Each calls `Status use(record)` for every record, and stops at the first error.
+  template <class Use>
+  Status names(Use&& use) const {
+    SELVEDGE_ASSERT(info_.type == ChunkType::names);
+    return each<NameRecord>(use);
+  }
+  template <class Use>
+  Status nodes(Use&& use) const {
+    SELVEDGE_ASSERT(info_.type == ChunkType::nodes);
+    return each<NodeRecord>(use);
+  }
+  template <class Use>
+  Status edges(Use&& use) const {
+    SELVEDGE_ASSERT(info_.type == ChunkType::edges);
+    return each<EdgeRecord>(use);
+  }
+  template <class Use>
+  Status free_slots(Use&& use) const {
+    SELVEDGE_ASSERT(info_.type == ChunkType::free_nodes || info_.type == ChunkType::free_edges);
+    return each<FreeSlot>(use);
+  }
+  template <class Use>
+  Status embeddings(Use&& use) const {
+    SELVEDGE_ASSERT(info_.type == ChunkType::embeddings);
+    return each<EmbeddingRecord>(use);
+  }
 
  private:
   friend class SnapshotReader;
-  template <class Take>
-  Status each(Take take) const;
+
+  template <class Record, class Use>
+  Status each(Use& use) const {
+    ByteReader reader(records_);
+    for (std::uint32_t i = 0; i < info_.records; ++i) {
+      const std::size_t position = reader.position();
+      Record record;
+      if (!take(reader, record)) {
+        return fail(malformed(position, "a whole record"));
+      }
+      SELVEDGE_TRY(use(std::as_const(record)));
+    }
+    return reader.at_end() ? Status{} : fail(malformed(reader.position(), "the chunk's end"));
+  }
+  bool take(ByteReader& reader, NameRecord& record) const;
+  bool take(ByteReader& reader, NodeRecord& record) const;
+  bool take(ByteReader& reader, EdgeRecord& record) const;
+  bool take(ByteReader& reader, FreeSlot& record) const;
+  bool take(ByteReader& reader, EmbeddingRecord& record) const;
+  [[nodiscard]] bool in_range(std::uint64_t slot) const {
+    return slot >= info_.slot_min && slot <= info_.slot_max;
+  }
+  [[nodiscard]] Error malformed(std::size_t position, const char* expected) const;
+
   ChunkInfo info_;
   std::string path_;
-  std::vector<std::byte> bytes_;
+  std::unique_ptr<std::byte[]> buffer_;
+  std::span<const std::byte> records_;
+  bool compressed_ = false;
 };
 
 /// Role: opens a snapshot (header, trailer and footer checked) and loads its chunks.
 /// Invariants: nothing is allocated that the file's size does not justify; compressed chunks name
 ///   their size, which is at most `chunk_bytes_max`.
-/// Threads: `load` from several threads.
+/// Threads: `load` and `verify` from several threads.
 /// After failure: errors are `corruption` with file and offset, `newer_format`, or the system's.
 class SnapshotReader {
  public:
   static Result<SnapshotReader> open(FileSystem& files, const std::string& path);
 
   [[nodiscard]] const Footer& footer() const { return footer_; }
-  [[nodiscard]] const Uuid& store() const { return store_; }
-  [[nodiscard]] Kind kind() const { return kind_; }
+  [[nodiscard]] const Header& header() const { return header_; }
+  [[nodiscard]] const Uuid& store() const { return header_.store; }
+  [[nodiscard]] Kind kind() const { return header_.kind; }
+  [[nodiscard]] std::uint64_t created_us() const { return header_.created_us; }
+  /// In the file's order.
   [[nodiscard]] const std::vector<ChunkInfo>& chunks() const { return chunks_; }
   [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
+  [[nodiscard]] const std::string& path() const { return path_; }
+  /// Reads, checks and uncompresses one chunk.
   [[nodiscard]] Result<Chunk> load(std::size_t index) const;
-  /// Reads everything; counts and digest must be the footer's.
+  /// Reads everything; counts, bounds and digest must be the footer's.
   [[nodiscard]] Status verify() const;
 
  private:
-  [[nodiscard]] Error bad(std::uint64_t offset, const char* what) const;
+  SnapshotReader() = default;
   Status read_header();
   Status read_footer();
+  Status tally(const Chunk& chunk, Footer& found) const;
 
   std::unique_ptr<File> file_;
   std::string path_;
   std::uint64_t bytes_ = 0;
-  Uuid store_;
-  Kind kind_{};
+  Header header_;
   Footer footer_;
   std::vector<ChunkInfo> chunks_;
 };

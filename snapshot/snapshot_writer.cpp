@@ -2,8 +2,11 @@
 
 #include <zstd.h>
 
-#include <cstdio>
+#include <algorithm>
+#include <limits>
+#include <utility>
 
+#include "base/assert.h"
 #include "base/crc32c.h"
 #include "io/file_util.h"
 
@@ -11,76 +14,122 @@ namespace selvedge::snapshot {
 
 namespace {
 
-constexpr std::size_t chunk_target_bytes = std::size_t{1} << 20;
+constexpr std::uint64_t no_slot = std::numeric_limits<std::uint64_t>::max();
+constexpr std::byte tombstone_flag{1};
 
 }  // namespace
 
-void StateDigest::add_node(std::uint64_t id, std::span<const std::byte> image) {
-  const auto hash = base::hash128(image, id);
-  combine({hash.low, hash.high});
-}
+void SnapshotWriter::FreeContext::operator()(ZSTD_CCtx_s* context) const { ZSTD_freeCCtx(context); }
 
-void StateDigest::add_edge(std::uint64_t id, std::uint64_t source, std::uint64_t target,
-                           std::uint32_t type, std::span<const std::byte> image) {
-  const std::array<std::uint64_t, 4> identity = {id | 1, source, target, type};
-  const auto who = base::hash128(std::as_bytes(std::span(identity)));
-  const auto hash = base::hash128(image, who.low);
-  combine({hash.low ^ who.high, hash.high + who.low});
-}
-
-void StateDigest::combine(const StateDigest& other) {
-  low += other.low;
-  high += other.high;
-}
-
-std::string StateDigest::to_string() const {
-  std::array<char, 33> text{};
-  std::snprintf(text.data(), text.size(), "%016llx%016llx", static_cast<unsigned long long>(high),
-                static_cast<unsigned long long>(low));
-  return text.data();
-}
-
-Result<std::unique_ptr<SnapshotWriter>> SnapshotWriter::create(FileSystem& files,
-                                                               std::string directory,
-                                                               std::string name, const Uuid& store,
-                                                               Kind kind, Compression compression,
-                                                               std::uint64_t created_us) {
-  std::unique_ptr<SnapshotWriter> writer(new SnapshotWriter);
-  writer->files_ = &files;
+Result<std::unique_ptr<SnapshotWriter>> SnapshotWriter::create(
+    FileSystem& files, std::string directory, std::string name, const Uuid& store, Kind kind,
+    const WriterOptions& options, std::uint64_t created_us) {
+  if (options.chunk_bytes == 0 || options.chunk_bytes > chunk_bytes_max) {
+    return fail(Error(ErrorCode::invalid_argument, "bytes of a snapshot's chunk")
+                    .mismatch("1 to " + std::to_string(chunk_bytes_max),
+                              std::to_string(options.chunk_bytes)));
+  }
+  std::unique_ptr<SnapshotWriter> writer(new SnapshotWriter(files));
   writer->directory_ = std::move(directory);
   writer->name_ = std::move(name);
   writer->temporary_ = writer->directory_ + "/" + writer->name_ + ".tmp";
-  writer->compression_ = compression;
+  writer->options_ = options;
+  if (options.compression == Compression::zstd) {
+    writer->context_.reset(ZSTD_createCCtx());
+    if (writer->context_ == nullptr ||
+        ZSTD_isError(ZSTD_CCtx_setParameter(writer->context_.get(), ZSTD_c_compressionLevel,
+                                            options.zstd_level)) != 0) {
+      return fail(ErrorCode::out_of_memory, "no memory for compression");
+    }
+  }
   SELVEDGE_TRY(writer->file_, files.open(writer->temporary_, OpenMode::create));
-  SELVEDGE_TRY(writer->file_->truncate(0));
-  ByteWriter header;
-  header.put_bytes(as_bytes("SELVSNP1"));
-  header.put(format_version);
-  header.put(static_cast<std::uint32_t>(kind));
-  header.put_bytes(store.bytes);
-  header.put(created_us);
-  header.put_zeros(20);
-  header.put(base::crc32c(header.span()));
-  SELVEDGE_TRY(writer->append(header.span()));
+  writer->state_ = State::writing;
+  SELVEDGE_TRY(writer->file_->truncate(0));  // a stray of the same name may be there
+  const auto header = encode_header({kind, options.compression, store, created_us});
+  SELVEDGE_TRY(writer->append(header));
   return writer;
 }
 
 SnapshotWriter::~SnapshotWriter() {
-  if (!adopted_) {
-    file_.reset();
-    static_cast<void>(files_->unlink(temporary_));  // a stray is removed by recovery
+  // Without anybody to tell: a temporary file that stays is removed by the next recovery.
+  static_cast<void>(abandon());
+}
+
+Status SnapshotWriter::abandon() {
+  if (state_ == State::gone) {
+    return {};
   }
+  state_ = State::gone;
+  file_.reset();
+  return files_.unlink(temporary_);
+}
+
+tl::unexpected<Error> SnapshotWriter::remember(Error error) {
+  state_ = State::failed;
+  failure_ = std::make_unique<Error>(error.clone());
+  return fail(std::move(error));
 }
 
 Status SnapshotWriter::append(std::span<const std::byte> bytes) {
-  SELVEDGE_TRY(io::write_all(*file_, offset_, bytes));
+  if (Status written = io::write_all(*file_, offset_, bytes); !written) {
+    return remember(std::move(written).error());
+  }
   offset_ += bytes.size();
   return {};
 }
 
-Status SnapshotWriter::added(ChunkType type) {
-  ++chunk(type).records;
-  return chunk(type).bytes.size() >= chunk_target_bytes ? flush(type) : Status{};
+/// Makes room for a record of at most `bytes`; returns where it goes.
+Result<ByteWriter*> SnapshotWriter::start(ChunkType type, std::uint64_t bytes) {
+  if (state_ == State::failed) {
+    return fail(failure_->clone());
+  }
+  SELVEDGE_ASSERT(state_ == State::writing);
+  if (bytes > chunk_bytes_max) {
+    return fail(Error(ErrorCode::too_large, "a snapshot record is too large")
+                    .at(temporary_)
+                    .mismatch("at most " + std::to_string(chunk_bytes_max) + " bytes",
+                              std::to_string(bytes)));
+  }
+  Open& open = chunk(type);
+  if (open.records != 0 && open.bytes.size() + bytes > options_.chunk_bytes) {
+    SELVEDGE_TRY(flush(type));
+  }
+  return &open.bytes;
+}
+
+void SnapshotWriter::added(ChunkType type, std::uint64_t slot) {
+  Open& open = chunk(type);
+  SELVEDGE_ASSERT(open.bytes.size() <= chunk_bytes_max);
+  if (slot != no_slot) {
+    open.slot_min = open.records == 0 ? slot : std::min(open.slot_min, slot);
+    open.slot_max = std::max(open.slot_max, slot);
+  }
+  ++open.records;
+}
+
+/// Compresses where asked for and worth it.
+Result<ChunkHead> SnapshotWriter::pack(std::span<const std::byte> raw,
+                                       std::span<const std::byte>& stored) {
+  ChunkHead head;
+  stored = raw;
+  if (context_ != nullptr) {
+    packed_.resize(std::max(packed_.size(), ZSTD_compressBound(raw.size())));
+    const std::size_t size =
+        ZSTD_compress2(context_.get(), packed_.data(), packed_.size(), raw.data(), raw.size());
+    if (ZSTD_isError(size) != 0) {
+      return remember(Error(ErrorCode::out_of_memory,
+                            std::string("compression failed: ") + ZSTD_getErrorName(size))
+                          .at(temporary_, offset_));
+    }
+    if (size < raw.size()) {
+      stored = std::span<const std::byte>(packed_).first(size);
+      head.codec = Codec::zstd;
+    }
+  }
+  head.info.raw_bytes = static_cast<std::uint32_t>(raw.size());
+  head.info.stored_bytes = static_cast<std::uint32_t>(stored.size());
+  head.stored_crc = base::crc32c(stored);
+  return head;
 }
 
 Status SnapshotWriter::flush(ChunkType type) {
@@ -88,147 +137,168 @@ Status SnapshotWriter::flush(ChunkType type) {
   if (open.records == 0) {
     return {};
   }
-  std::span<const std::byte> stored = open.bytes.span();
-  std::uint8_t codec = 0;
-  if (compression_ == Compression::zstd) {
-    packed_.resize(ZSTD_compressBound(stored.size()));
-    const std::size_t size =
-        ZSTD_compress(packed_.data(), packed_.size(), stored.data(), stored.size(), 3);
-    if (ZSTD_isError(size) == 0 && size < stored.size()) {
-      stored = std::span(packed_).first(size);
-      codec = 1;
-    }
-  }
-  ByteWriter head;
-  head.put_bytes(as_bytes("SCHK"));
-  head.put(type);
-  head.put(codec);
-  head.put<std::uint16_t>(0);
-  head.put(open.records);
-  head.put(static_cast<std::uint32_t>(open.bytes.size()));
-  head.put(static_cast<std::uint32_t>(stored.size()));
-  head.put(base::crc32c(stored));
-  head.put<std::uint32_t>(0);
-  head.put(base::crc32c(head.span()));
-  chunks_.push_back({type, offset_, open.records, static_cast<std::uint32_t>(open.bytes.size()),
-                     static_cast<std::uint32_t>(stored.size())});
-  SELVEDGE_TRY(append(head.span()));
+  std::span<const std::byte> stored;
+  SELVEDGE_TRY(ChunkHead head, pack(open.bytes.span(), stored));
+  head.info.type = type;
+  head.info.offset = offset_;
+  head.info.records = open.records;
+  head.info.slot_min = open.slot_min;
+  head.info.slot_max = open.slot_max;
+  SELVEDGE_TRY(append(encode_chunk_head(head)));
   SELVEDGE_TRY(append(stored));
+  chunks_.push_back(head.info);
+  if (open.bytes.capacity() > 2 * std::size_t{options_.chunk_bytes}) {
+    open.bytes = ByteWriter();  // do not keep the room that one large record took
+  }
   open.bytes.clear();
   open.records = 0;
+  open.slot_min = 0;
+  open.slot_max = 0;
   return {};
 }
 
 Status SnapshotWriter::add_name(const NameRecord& name) {
-  ByteWriter& to = chunk(ChunkType::names).bytes;
-  to.put(name.kind);
-  to.put(name.id);
-  to.put_text(name.text);
+  SELVEDGE_TRY(ByteWriter* const to, start(ChunkType::names, name.text.size() + 15));
+  to->put(name.kind);
+  to->put(name.id);
+  to->put_text(name.text);
   ++totals_.names;
-  return added(ChunkType::names);
+  added(ChunkType::names, no_slot);
+  return {};
 }
 
 Status SnapshotWriter::add_node(const NodeRecord& node) {
-  ByteWriter& to = chunk(ChunkType::nodes).bytes;
-  to.put(node.id);
-  to.put(node.sequence);
-  to.put(static_cast<std::uint8_t>(node.tombstone ? 1 : 0));
-  to.put_varint(node.image.size());
-  to.put_bytes(node.image);
+  SELVEDGE_TRY(ByteWriter* const to, start(ChunkType::nodes, node.image.size() + 35));
+  to->put(node.id);
+  to->put(node.sequence);
+  to->put(node.tombstone ? tombstone_flag : std::byte{0});
+  to->put(node.out_degree_hint);
+  to->put(node.in_degree_hint);
+  to->put_varint(node.image.size());
+  to->put_bytes(node.image);
   if (node.tombstone) {
     ++totals_.tombstones;
   } else {
     ++totals_.nodes;
     totals_.digest.add_node(node.id, node.image);
   }
-  return added(ChunkType::nodes);
+  const std::uint64_t slot = id_bits::slot(node.id);
+  totals_.node_slots = std::max(totals_.node_slots, slot + 1);
+  newest_ = std::max(newest_, node.sequence);
+  added(ChunkType::nodes, slot);
+  return {};
 }
 
 Status SnapshotWriter::add_edge(const EdgeRecord& edge) {
-  ByteWriter& to = chunk(ChunkType::edges).bytes;
-  to.put(edge.id);
-  to.put(edge.sequence);
-  to.put(static_cast<std::uint8_t>(edge.tombstone ? 1 : 0));
-  to.put(edge.source);
-  to.put(edge.target);
-  to.put(edge.type);
-  to.put_varint(edge.image.size());
-  to.put_bytes(edge.image);
+  SELVEDGE_TRY(ByteWriter* const to, start(ChunkType::edges, edge.image.size() + 47));
+  to->put(edge.id);
+  to->put(edge.sequence);
+  to->put(edge.tombstone ? tombstone_flag : std::byte{0});
+  to->put(edge.source);
+  to->put(edge.target);
+  to->put(edge.type);
+  to->put_varint(edge.image.size());
+  to->put_bytes(edge.image);
   if (edge.tombstone) {
     ++totals_.tombstones;
   } else {
     ++totals_.edges;
     totals_.digest.add_edge(edge.id, edge.source, edge.target, edge.type, edge.image);
   }
-  return added(ChunkType::edges);
+  const std::uint64_t slot = id_bits::slot(edge.id);
+  totals_.edge_slots = std::max(totals_.edge_slots, slot + 1);
+  newest_ = std::max(newest_, edge.sequence);
+  added(ChunkType::edges, slot);
+  return {};
 }
 
 Status SnapshotWriter::add_free_node(const FreeSlot& slot) {
-  ByteWriter& to = chunk(ChunkType::free_nodes).bytes;
-  to.put(slot.slot);
-  to.put(slot.next_generation);
-  return added(ChunkType::free_nodes);
+  SELVEDGE_TRY(ByteWriter* const to, start(ChunkType::free_nodes, 12));
+  to->put(slot.slot);
+  to->put(slot.next_generation);
+  totals_.node_slots = std::max(totals_.node_slots, slot.slot + 1);
+  added(ChunkType::free_nodes, slot.slot);
+  return {};
 }
 
 Status SnapshotWriter::add_free_edge(const FreeSlot& slot) {
-  ByteWriter& to = chunk(ChunkType::free_edges).bytes;
-  to.put(slot.slot);
-  to.put(slot.next_generation);
-  return added(ChunkType::free_edges);
+  SELVEDGE_TRY(ByteWriter* const to, start(ChunkType::free_edges, 12));
+  to->put(slot.slot);
+  to->put(slot.next_generation);
+  totals_.edge_slots = std::max(totals_.edge_slots, slot.slot + 1);
+  added(ChunkType::free_edges, slot.slot);
+  return {};
 }
 
 Status SnapshotWriter::add_embedding(const EmbeddingRecord& embedding) {
-  ByteWriter& to = chunk(ChunkType::embeddings).bytes;
-  to.put(embedding.node);
-  to.put(embedding.sequence);
-  to.put(embedding.key);
-  to.put_varint(embedding.floats.size());
-  to.put_bytes(embedding.floats);
+  SELVEDGE_TRY(ByteWriter* const to, start(ChunkType::embeddings, embedding.floats.size() + 30));
+  to->put(embedding.node);
+  to->put(embedding.sequence);
+  to->put(embedding.key);
+  to->put_varint(embedding.floats.size());
+  to->put_bytes(embedding.floats);
   ++totals_.embeddings;
-  return added(ChunkType::embeddings);
+  const std::uint64_t slot = id_bits::slot(embedding.node);
+  totals_.node_slots = std::max(totals_.node_slots, slot + 1);
+  newest_ = std::max(newest_, embedding.sequence);
+  added(ChunkType::embeddings, slot);
+  return {};
+}
+
+Status SnapshotWriter::write_end(const Footer& footer) {
+  SELVEDGE_TRY(append(encode_end(footer, chunks_, offset_).span()));
+  if (Status synced = file_->sync(); !synced) {
+    return remember(std::move(synced).error());
+  }
+  if (Status closed = file_->close(); !closed) {
+    return remember(std::move(closed).error());
+  }
+  return {};
 }
 
 Result<Footer> SnapshotWriter::finish(Footer footer) {
-  for (const ChunkType type :
-       {ChunkType::names, ChunkType::nodes, ChunkType::edges, ChunkType::free_nodes,
-        ChunkType::free_edges, ChunkType::embeddings}) {
-    SELVEDGE_TRY(flush(type));
+  if (state_ == State::failed) {
+    return fail(failure_->clone());
   }
+  SELVEDGE_ASSERT(state_ == State::writing);
+  if (footer.low_water > footer.begin || footer.begin > footer.end + 1 || newest_ > footer.end) {
+    return fail(Error(ErrorCode::invalid_argument, "the snapshot's sequences are out of order")
+                    .at(temporary_)
+                    .mismatch("low-water <= begin <= end + 1, records up to end",
+                              std::to_string(footer.low_water) + ", " +
+                                  std::to_string(footer.begin) + ", " + std::to_string(footer.end) +
+                                  ", records up to " + std::to_string(newest_)));
+  }
+  for (std::size_t i = 1; i <= chunk_types; ++i) {
+    SELVEDGE_TRY(flush(static_cast<ChunkType>(i)));
+  }
+  footer.node_slots = std::max(footer.node_slots, totals_.node_slots);
+  footer.edge_slots = std::max(footer.edge_slots, totals_.edge_slots);
   footer.nodes = totals_.nodes;
   footer.edges = totals_.edges;
   footer.tombstones = totals_.tombstones;
   footer.names = totals_.names;
   footer.embeddings = totals_.embeddings;
   footer.digest = totals_.digest;
-  ByteWriter out;
-  for (const std::uint64_t number :
-       {footer.begin, footer.end, footer.low_water, footer.wall_us,
-        std::uint64_t{footer.end_frame_crc}, footer.end_frame_sequence, footer.node_slots,
-        footer.edge_slots, footer.nodes, footer.edges, footer.tombstones, footer.names,
-        footer.embeddings, footer.digest.low, footer.digest.high, std::uint64_t{chunks_.size()}}) {
-    out.put(number);
-  }
-  for (const ChunkInfo& each : chunks_) {
-    out.put(static_cast<std::uint32_t>(each.type));
-    out.put(each.offset);
-    out.put(each.records);
-    out.put(each.raw_bytes);
-    out.put(each.stored_bytes);
-  }
-  out.put(base::crc32c(out.span()));
-  const std::uint64_t footer_at = offset_;
-  out.put(footer_at);
-  out.put_bytes(as_bytes("SELVEND1"));
-  SELVEDGE_TRY(append(out.span()));
-  SELVEDGE_TRY(file_->sync());
-  SELVEDGE_TRY(file_->close());
+  SELVEDGE_TRY(write_end(footer));
+  state_ = State::finished;
   return footer;
 }
 
-Status SnapshotWriter::adopt_name() {
-  SELVEDGE_TRY(files_->rename(temporary_, directory_ + "/" + name_));
-  adopted_ = true;
-  return files_->sync_dir(directory_);
+Status SnapshotWriter::adopt_name(const std::string& name) {
+  if (state_ == State::failed) {
+    return fail(failure_->clone());
+  }
+  SELVEDGE_ASSERT(state_ == State::finished);
+  const std::string path = directory_ + "/" + name;
+  SELVEDGE_TRY(const FileKind there, files_.kind(path));
+  if (there != FileKind::none) {
+    return fail(Error(ErrorCode::already_exists, "the snapshot's name is taken").at(path));
+  }
+  SELVEDGE_TRY(files_.rename(temporary_, path));
+  name_ = name;
+  state_ = State::gone;  // the temporary file is
+  return files_.sync_dir(directory_);
 }
 
 }  // namespace selvedge::snapshot
