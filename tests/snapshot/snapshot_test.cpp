@@ -73,6 +73,7 @@ TEST_F(Snapshot, OfNothingIsSound) {
   ASSERT_TRUE(content) << content.error().message();
   EXPECT_EQ(content->footer, footer);
   EXPECT_EQ(content->footer.digest, StateDigest{});
+  EXPECT_EQ(writer->bytes(), 204U);  // the format page's example
 }
 
 TEST_F(Snapshot, CarriesStoreAndKind) {
