@@ -16,6 +16,10 @@
 
 namespace selvedge::txn {
 
+/// Members of one bulk entry: bounded, so that memory and frames are.
+inline constexpr std::size_t batch_members_max = 4096;
+inline constexpr std::size_t batch_bytes_max = std::size_t{1} << 20;
+
 /// An entity that may be written: the head that the claim will replace, and what it shows.
 struct Writable {
   std::uint64_t head_word = 0;

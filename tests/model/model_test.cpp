@@ -86,8 +86,8 @@ Model state_of(const Read& view) {
   }
   for (auto scan = view.edges(); scan.next();) {
     const Edge& edge = scan.edge();
-    ModelEdge copy{edge.source().value, edge.target().value, std::string(view.name(edge.type())),
-                   {}};
+    ModelEdge copy{
+        edge.source().value, edge.target().value, std::string(view.name(edge.type())), {}};
     for (std::size_t i = 0; i < edge.properties().size(); ++i) {
       const PropertyView property = edge.properties().at(i);
       copy.properties[std::string(view.name(property.key))] = *property.value.as_int64();
@@ -280,7 +280,8 @@ class History {
           return;
         }
         const bool add = seen.nodes[*node].labels.count(label) == 0;
-        if (!allowed(add ? writer.add_label({*node}, label) : writer.remove_label({*node}, label))) {
+        if (!allowed(add ? writer.add_label({*node}, label)
+                         : writer.remove_label({*node}, label))) {
           return;
         }
         must_be_free(self, *node, true);
@@ -321,8 +322,7 @@ class History {
       }
     }
     const bool detach = pick(2) == 0;
-    const Status status =
-        detach ? writer.detach_delete_node({node}) : writer.delete_node({node});
+    const Status status = detach ? writer.detach_delete_node({node}) : writer.delete_node({node});
     if (!status && status.error().code() == ErrorCode::has_edges) {
       ASSERT_FALSE(detach);
       ASSERT_FALSE(edges.empty());

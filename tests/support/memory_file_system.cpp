@@ -206,9 +206,10 @@ std::unique_ptr<MemoryFileSystem> MemoryFileSystem::crash(Keep keep, std::uint64
   const std::lock_guard lock(mutex_);
   after->directories_ = directories_;
   auto names = durable_names_;
-  const std::size_t kept_names = keep == Keep::nothing      ? 0
-                                 : keep == Keep::everything ? pending_names_.size()
-                                                            : random() % (pending_names_.size() + 1);
+  const std::size_t kept_names = keep == Keep::nothing ? 0
+                                 : keep == Keep::everything
+                                     ? pending_names_.size()
+                                     : random() % (pending_names_.size() + 1);
   for (std::size_t i = 0; i < kept_names; ++i) {
     const NameChange& each = pending_names_[i];
     if (each.inode == nullptr) {

@@ -11,7 +11,7 @@ namespace selvedge::test {
 class TempDirectory {
  public:
   TempDirectory() {
-    std::string name = (std::filesystem::temp_directory_path() / "selvedge-XXXXXX").string();
+    std::string name = (std::filesystem::temp_directory_path() / "selvedge-tmp-XXXXXX").string();
     if (::mkdtemp(name.data()) == nullptr) {
       throw std::runtime_error("mkdtemp failed");
     }

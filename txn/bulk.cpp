@@ -1,0 +1,98 @@
+// Bulk operations: one log entry per batch of bounded size.
+
+#include <span>
+#include <vector>
+
+#include "txn/operations.h"
+
+namespace selvedge::txn {
+
+namespace {
+
+/// Cuts `items` into batches by count and bytes, and runs each as a group.
+template <class Item, class Bytes, class Run>
+Status in_batches(std::span<const Item> items, Bytes bytes_of, Run run) {
+  while (!items.empty()) {
+    std::size_t count = 0;
+    std::size_t bytes = 0;
+    while (count < items.size() && count < batch_members_max && bytes < batch_bytes_max) {
+      bytes += bytes_of(items[count++]);
+    }
+    SELVEDGE_TRY(run(items.first(count)));
+    items = items.subspan(count);
+  }
+  return {};
+}
+
+}  // namespace
+
+Status Operations::create_nodes(std::span<const std::span<const std::byte>> images,
+                                std::vector<std::uint64_t>& ids) {
+  using Image = std::span<const std::byte>;
+  return in_batches<Image>(
+      images, [](const Image& image) { return image.size(); },
+      [&](std::span<const Image> part) {
+        return as_entry([&]() -> Status {
+          const std::size_t group =
+              log_.open_group(graph::GroupKind::bulk_create_nodes, part.size());
+          for (const Image& image : part) {
+            SELVEDGE_TRY(put_node(image, ids.emplace_back()));
+          }
+          log_.close_group(group);
+          return {};
+        });
+      });
+}
+
+Status Operations::create_edges(std::span<const EdgeSpec> edges, std::vector<std::uint64_t>& ids) {
+  return in_batches<EdgeSpec>(
+      edges, [](const EdgeSpec& edge) { return edge.image.size(); },
+      [&](std::span<const EdgeSpec> part) {
+        return as_entry([&]() -> Status {
+          const graph::PinGuard pin(graph_.epochs, state_.slot);
+          const std::size_t group =
+              log_.open_group(graph::GroupKind::bulk_create_edges, part.size());
+          for (const EdgeSpec& edge : part) {
+            SELVEDGE_TRY(put_edge(edge, ids.emplace_back()));
+          }
+          log_.close_group(group);
+          return {};
+        });
+      });
+}
+
+Status Operations::delete_nodes(std::span<const std::uint64_t> ids) {
+  return in_batches<std::uint64_t>(
+      ids, [](std::uint64_t) { return std::size_t{64}; },
+      [&](std::span<const std::uint64_t> part) {
+        return as_entry([&]() -> Status {
+          const graph::PinGuard pin(graph_.epochs, state_.slot);
+          const std::size_t group =
+              log_.open_group(graph::GroupKind::bulk_delete_nodes, part.size());
+          for (const std::uint64_t id : part) {
+            SELVEDGE_TRY(put_delete_node(id));  // a node named twice is `not_found` (rule 14)
+          }
+          log_.close_group(group);
+          return {};
+        });
+      });
+}
+
+Status Operations::delete_edges(std::span<const std::uint64_t> ids) {
+  return in_batches<std::uint64_t>(
+      ids, [](std::uint64_t) { return std::size_t{64}; },
+      [&](std::span<const std::uint64_t> part) {
+        return as_entry([&]() -> Status {
+          const graph::PinGuard pin(graph_.epochs, state_.slot);
+          const std::size_t group =
+              log_.open_group(graph::GroupKind::bulk_delete_edges, part.size());
+          for (const std::uint64_t id : part) {
+            SELVEDGE_TRY(put_delete_edge(id));
+          }
+          log_.close_group(group);
+          return {};
+        });
+      });
+}
+
+}  // namespace selvedge::txn
