@@ -75,7 +75,7 @@ void Pin::renew() { state_->epochs().repin(state_->slot); }
 
 Sequence Reader::sequence() const { return {state_->view.sequence}; }
 
-Result<Node> Reader::get(NodeId id) const {
+Result<Node> Reader::get(NodeId id) const& {
   const PinGuard pin(state_->epochs(), state_->slot);
   const Seen seen = state_->graph->see_node(id, state_->view);
   if (!seen.live) {
@@ -84,7 +84,7 @@ Result<Node> Reader::get(NodeId id) const {
   return Node(id, Properties(state_, seen.image()));
 }
 
-Result<Edge> Reader::get(EdgeId id) const {
+Result<Edge> Reader::get(EdgeId id) const& {
   const PinGuard pin(state_->epochs(), state_->slot);
   const Seen seen = state_->graph->see_edge(id, state_->view);
   if (!seen.live) {
@@ -93,7 +93,7 @@ Result<Edge> Reader::get(EdgeId id) const {
   return make_edge(state_, id, *state_->graph->find(id), seen);
 }
 
-std::vector<std::optional<Node>> Reader::get(std::span<const NodeId> ids) const {
+std::vector<std::optional<Node>> Reader::get(std::span<const NodeId> ids) const& {
   std::vector<std::optional<Node>> nodes;
   nodes.reserve(ids.size());
   const PinGuard pin(state_->epochs(), state_->slot);
@@ -107,7 +107,7 @@ std::vector<std::optional<Node>> Reader::get(std::span<const NodeId> ids) const 
   return nodes;
 }
 
-std::vector<std::optional<Edge>> Reader::get(std::span<const EdgeId> ids) const {
+std::vector<std::optional<Edge>> Reader::get(std::span<const EdgeId> ids) const& {
   std::vector<std::optional<Edge>> edges;
   edges.reserve(ids.size());
   const PinGuard pin(state_->epochs(), state_->slot);
@@ -153,11 +153,11 @@ bool Node::has_label(LabelRef label) const {
 
 // --- edges of a node ---------------------------------------------------------------------------
 
-EdgeCursor Reader::edges(NodeId node, Direction direction) const {
+EdgeCursor Reader::edges(NodeId node, Direction direction) const& {
   return {Pin(state_), node, direction, std::nullopt};
 }
 
-EdgeCursor Reader::edges(NodeId node, Direction direction, TypeRef type) const {
+EdgeCursor Reader::edges(NodeId node, Direction direction, TypeRef type) const& {
   const auto id = lookup(*state_, NameKind::type, type);
   return id ? EdgeCursor(Pin(state_), node, direction, *id) : EdgeCursor();
 }
@@ -283,9 +283,9 @@ std::optional<EdgeId> Reader::edge_between(NodeId source, NodeId target, TypeRef
 
 // --- everything --------------------------------------------------------------------------------
 
-NodeCursor Reader::nodes() const { return {Pin(state_), std::nullopt}; }
+NodeCursor Reader::nodes() const& { return {Pin(state_), std::nullopt}; }
 
-NodeCursor Reader::nodes(LabelRef label) const {
+NodeCursor Reader::nodes(LabelRef label) const& {
   const auto id = lookup(*state_, NameKind::label, label);
   return id ? NodeCursor(Pin(state_), *id) : NodeCursor();
 }
@@ -295,9 +295,9 @@ std::optional<NodeId> Reader::first(LabelRef label) const {
   return cursor.next() ? std::optional(cursor.id()) : std::nullopt;
 }
 
-EdgeScan Reader::edges() const { return {Pin(state_), std::nullopt}; }
+EdgeScan Reader::edges() const& { return {Pin(state_), std::nullopt}; }
 
-EdgeScan Reader::edges(TypeRef type) const {
+EdgeScan Reader::edges(TypeRef type) const& {
   const auto id = lookup(*state_, NameKind::type, type);
   return id ? EdgeScan(Pin(state_), *id) : EdgeScan();
 }

@@ -304,28 +304,28 @@ class Reader {
   [[nodiscard]] Sequence sequence() const;
 
   /// `not_found` when the id names nothing in this view (never did, not yet, or no more).
-  [[nodiscard]] Result<Node> get(NodeId id) const;
-  [[nodiscard]] Result<Edge> get(EdgeId id) const;
+  [[nodiscard]] Result<Node> get(NodeId id) const&;
+  [[nodiscard]] Result<Edge> get(EdgeId id) const&;
   /// Nothing in the place of ids that name nothing.
-  [[nodiscard]] std::vector<std::optional<Node>> get(std::span<const NodeId> ids) const;
-  [[nodiscard]] std::vector<std::optional<Edge>> get(std::span<const EdgeId> ids) const;
+  [[nodiscard]] std::vector<std::optional<Node>> get(std::span<const NodeId> ids) const&;
+  [[nodiscard]] std::vector<std::optional<Edge>> get(std::span<const EdgeId> ids) const&;
   [[nodiscard]] bool exists(NodeId id) const;
   [[nodiscard]] bool exists(EdgeId id) const;
   [[nodiscard]] std::vector<LabelId> labels(NodeId id) const;
 
-  [[nodiscard]] EdgeCursor edges(NodeId node, Direction direction) const;
-  [[nodiscard]] EdgeCursor edges(NodeId node, Direction direction, TypeRef type) const;
-  [[nodiscard]] EdgeCursor out_edges(NodeId node) const { return edges(node, Direction::out); }
-  [[nodiscard]] EdgeCursor out_edges(NodeId node, TypeRef type) const {
+  [[nodiscard]] EdgeCursor edges(NodeId node, Direction direction) const&;
+  [[nodiscard]] EdgeCursor edges(NodeId node, Direction direction, TypeRef type) const&;
+  [[nodiscard]] EdgeCursor out_edges(NodeId node) const& { return edges(node, Direction::out); }
+  [[nodiscard]] EdgeCursor out_edges(NodeId node, TypeRef type) const& {
     return edges(node, Direction::out, type);
   }
-  [[nodiscard]] EdgeCursor in_edges(NodeId node) const { return edges(node, Direction::in); }
-  [[nodiscard]] EdgeCursor in_edges(NodeId node, TypeRef type) const {
+  [[nodiscard]] EdgeCursor in_edges(NodeId node) const& { return edges(node, Direction::in); }
+  [[nodiscard]] EdgeCursor in_edges(NodeId node, TypeRef type) const& {
     return edges(node, Direction::in, type);
   }
   /// A self-loop comes once.
-  [[nodiscard]] EdgeCursor both_edges(NodeId node) const { return edges(node, Direction::both); }
-  [[nodiscard]] EdgeCursor both_edges(NodeId node, TypeRef type) const {
+  [[nodiscard]] EdgeCursor both_edges(NodeId node) const& { return edges(node, Direction::both); }
+  [[nodiscard]] EdgeCursor both_edges(NodeId node, TypeRef type) const& {
     return edges(node, Direction::both, type);
   }
   /// Each neighbour once, sorted by id. Cost: the degree, times its logarithm.
@@ -344,11 +344,11 @@ class Reader {
   [[nodiscard]] std::uint64_t degree(NodeId node, Direction direction) const;
   [[nodiscard]] std::uint64_t degree(NodeId node, Direction direction, TypeRef type) const;
 
-  [[nodiscard]] NodeCursor nodes() const;
-  [[nodiscard]] NodeCursor nodes(LabelRef label) const;
+  [[nodiscard]] NodeCursor nodes() const&;
+  [[nodiscard]] NodeCursor nodes(LabelRef label) const&;
   [[nodiscard]] std::optional<NodeId> first(LabelRef label) const;
-  [[nodiscard]] EdgeScan edges() const;
-  [[nodiscard]] EdgeScan edges(TypeRef type) const;
+  [[nodiscard]] EdgeScan edges() const&;
+  [[nodiscard]] EdgeScan edges(TypeRef type) const&;
 
   /// Exact in this view. Cost: the transactions that finished lately (usually none).
   [[nodiscard]] std::uint64_t node_count() const;
@@ -364,6 +364,24 @@ class Reader {
   [[nodiscard]] std::string_view name(LabelId id) const;
   [[nodiscard]] std::string_view name(TypeId id) const;
   [[nodiscard]] std::string_view name(KeyId id) const;
+
+  // What these return is borrowed from the view: not from one that dies at the end of the line.
+  Result<Node> get(NodeId id) const&& = delete;
+  Result<Edge> get(EdgeId id) const&& = delete;
+  std::vector<std::optional<Node>> get(std::span<const NodeId> ids) const&& = delete;
+  std::vector<std::optional<Edge>> get(std::span<const EdgeId> ids) const&& = delete;
+  EdgeCursor edges(NodeId node, Direction direction) const&& = delete;
+  EdgeCursor edges(NodeId node, Direction direction, TypeRef type) const&& = delete;
+  EdgeCursor out_edges(NodeId node) const&& = delete;
+  EdgeCursor out_edges(NodeId node, TypeRef type) const&& = delete;
+  EdgeCursor in_edges(NodeId node) const&& = delete;
+  EdgeCursor in_edges(NodeId node, TypeRef type) const&& = delete;
+  EdgeCursor both_edges(NodeId node) const&& = delete;
+  EdgeCursor both_edges(NodeId node, TypeRef type) const&& = delete;
+  NodeCursor nodes() const&& = delete;
+  NodeCursor nodes(LabelRef label) const&& = delete;
+  EdgeScan edges() const&& = delete;
+  EdgeScan edges(TypeRef type) const&& = delete;
 
  protected:
   Reader() = default;

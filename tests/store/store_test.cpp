@@ -14,6 +14,12 @@ std::string message(const Result<T>& result) {
   return result ? std::string("no error") : result.error().message();
 }
 
+std::optional<std::int64_t> number(const Store& store, NodeId id, const char* key) {
+  const ReadView view = store.read();
+  const auto node = view.get(id);
+  return node ? (*node)[key].as_int64() : std::nullopt;
+}
+
 #define ASSERT_OK(expression) \
   do { \
     const auto& checked_result = (expression); \
@@ -93,7 +99,7 @@ TEST(Store, FirstUpdaterWins) {
   EXPECT_EQ(lost.error().code(), ErrorCode::conflict);
   ASSERT_OK(one->commit());
   EXPECT_EQ(two->set(*node, "n", 2).error().code(), ErrorCode::conflict);
-  EXPECT_EQ(store->read().get(*node)->operator[]("n").as_int64(), 1);
+  EXPECT_EQ(number(*store, *node, "n"), 1);
 }
 
 TEST(Store, CheckpointThenReopenUsesTheSnapshot) {
@@ -153,7 +159,7 @@ TEST(Store, SavepointRollsBackLoggedAndUnloggedWork) {
       EXPECT_FALSE(tx->exists(*dropped));
       EXPECT_EQ(tx->get(*base)->operator[]("v").as_int64(), 2);
       ASSERT_OK(tx->commit());
-      EXPECT_EQ(store->read().get(*base)->operator[]("v").as_int64(), 2);
+      EXPECT_EQ(number(*store, *base, "v"), 2);
       EXPECT_EQ(store->read().node_count(), 2U);
       const auto report = store->check();
       EXPECT_TRUE(report.faults.empty()) << report.faults.front();
