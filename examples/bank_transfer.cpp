@@ -79,8 +79,8 @@ int main() {
           continue;
         }
         const auto amount = static_cast<std::int64_t>(random() % 400);
-        const Status done = store->transact(
-            [&](Transaction& tx) { return transfer(tx, from, to, *bank, amount); });
+        const Status done =
+            store->transact([&](Transaction& tx) { return transfer(tx, from, to, *bank, amount); });
         if (!done) {
           fmt::print(stderr, "{}\n", done.error().message());
           failed = true;

@@ -43,9 +43,9 @@ bool watch(int pipe, pid_t pid, std::chrono::milliseconds life, Ledger& ledger) 
   std::vector<std::byte> pending;
   for (;;) {
     pollfd waiting{pipe, POLLIN, 0};
-    const auto left = ready ? std::chrono::duration_cast<std::chrono::milliseconds>(
-                                  end - Clock::now())
-                            : std::chrono::milliseconds(60000);
+    const auto left =
+        ready ? std::chrono::duration_cast<std::chrono::milliseconds>(end - Clock::now())
+              : std::chrono::milliseconds(60000);
     if (left.count() <= 0 && !killed) {
       ::kill(pid, SIGKILL);
       killed = true;

@@ -129,7 +129,8 @@ class Ledger {
       const auto place = found.find(number);
       if (place == found.end() || place->second != expected) {
         ++lost_;
-        faults.push_back(fmt::format("writer {}: acknowledged operation {} is lost", index, number));
+        faults.push_back(
+            fmt::format("writer {}: acknowledged operation {} is lost", index, number));
       }
     }
     for (const auto& [number, count] : found) {
@@ -222,8 +223,7 @@ class Workload {
     for (auto cursor = view.nodes("Ledger"); cursor.next();) {
       Own& own = own_[static_cast<std::size_t>(*cursor.node()["writer"].as_int64())];
       own.ledger = cursor.id();
-      own.last = std::max(own.last,
-                          static_cast<std::uint64_t>(*cursor.node()["last"].as_int64()));
+      own.last = std::max(own.last, static_cast<std::uint64_t>(*cursor.node()["last"].as_int64()));
     }
     for (Own& own : own_) {
       own.last += 1000;  // numbers of cancels that left no trace are not used again
@@ -239,13 +239,12 @@ class Workload {
       const std::uint64_t victim = cancel ? own.live.begin()->first : 0;
       send({Message::Kind::issued, writer, number, victim});
       const selvedge::Status done =
-          writer < transactional_writers
-              ? store_->transact([&](selvedge::Transaction& tx) {
-                  return cancel ? unbook(tx, writer, number, victim)
-                                : book(tx, writer, number, routes_[random() % routes_.size()]);
-                })
-          : writer == plain_writer ? plain(number, victim)
-                                   : bulk(number, victim);
+          writer < transactional_writers ? store_->transact([&](selvedge::Transaction& tx) {
+            return cancel ? unbook(tx, writer, number, victim)
+                          : book(tx, writer, number, routes_[random() % routes_.size()]);
+          })
+          : writer == plain_writer       ? plain(number, victim)
+                                         : bulk(number, victim);
       if (!done) {
         complain(done.error());
         return;
@@ -259,7 +258,8 @@ class Workload {
     }
   }
 
-  selvedge::Status note_last(selvedge::Transaction& tx, std::uint32_t writer, std::uint64_t number) {
+  selvedge::Status note_last(selvedge::Transaction& tx, std::uint32_t writer,
+                             std::uint64_t number) {
     const auto last = static_cast<std::int64_t>(number);
     if (own_[writer].ledger) {
       return tx.set(own_[writer].ledger, "last", last);
@@ -275,10 +275,11 @@ class Workload {
     const auto attempt = [&]() -> selvedge::Status {
       SELVEDGE_TRY(const auto edge, tx.get(route));
       SELVEDGE_TRY(tx.set(route, "booked", *edge["booked"].as_int64() + 1));
-      SELVEDGE_TRY(const auto booking,
-                   tx.create_node({"Booking"}, {{"writer", writer},
-                                                {"number", static_cast<std::int64_t>(number)},
-                                                {"route", static_cast<std::int64_t>(route.value)}}));
+      SELVEDGE_TRY(
+          const auto booking,
+          tx.create_node({"Booking"}, {{"writer", writer},
+                                       {"number", static_cast<std::int64_t>(number)},
+                                       {"route", static_cast<std::int64_t>(route.value)}}));
       SELVEDGE_TRY(tx.create_edge(booking, "FROM", edge.source()));
       SELVEDGE_TRY(tx.create_edge(booking, "TO", edge.target()));
       made_[writer] = {booking};
