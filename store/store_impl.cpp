@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "base/assert.h"
 #include "graph/change.h"
 #include "recovery/recovery.h"
 #include "wal/frame.h"
@@ -34,6 +35,8 @@ StoreImpl::StoreImpl(std::string path, const Options& options)
       files_(options.file_system != nullptr ? *options.file_system : posix_file_system()) {}
 
 StoreImpl::~StoreImpl() {
+  // A view or transaction that outlives its store would read freed memory: stop here instead.
+  SELVEDGE_ASSERT(graph_ == nullptr || graph_->epochs.oldest_view().open == 0);
   // Nobody is left to tell: whoever wants to know calls close.
   static_cast<void>(close());
 }
@@ -193,6 +196,12 @@ Status StoreImpl::close_losers() {
 }
 
 Status StoreImpl::close() {
+  const std::uint32_t open = graph_ == nullptr ? 0 : graph_->epochs.oldest_view().open;
+  if (open != 0) {
+    return fail(Error(ErrorCode::invalid_argument, "views or transactions are still open")
+                    .at(path_)
+                    .mismatch("0", std::to_string(open)));
+  }
   if (std::exchange(closed_, true)) {
     return {};
   }

@@ -249,7 +249,8 @@ class Store final : public Writer {
   Store& operator=(Store&&) noexcept;
   ~Store();
 
-  /// Views and transactions must be gone. Errors of the last sync come out here.
+  /// Errors of the last sync come out here. `invalid_argument`, and nothing done, while a view or
+  /// transaction is open; destroying a store under one is a bug that stops the process.
   Status close();
 
   [[nodiscard]] ReadView read() const;
