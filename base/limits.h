@@ -10,6 +10,8 @@ inline constexpr std::size_t name_bytes_max = std::size_t{64} << 10;
 inline constexpr std::size_t image_bytes_max = (std::size_t{1} << 24) - 1;
 inline constexpr std::size_t nesting_max = 32;
 inline constexpr std::size_t labels_max = 65535;
+/// A regenerable vector beside a node.
+inline constexpr std::size_t embedding_floats_max = std::size_t{256} << 10;
 inline constexpr std::size_t metadata_bytes_max = std::size_t{64} << 10;
 /// One operation with all its images (bulk batches are cut well below it).
 inline constexpr std::size_t entry_bytes_max = std::size_t{48} << 20;

@@ -239,15 +239,9 @@ void put_begin(ByteWriter& to, const Metadata& metadata) {
   }
 }
 
-void put_commit(ByteWriter& to, std::uint64_t wall_us, std::uint64_t operations) {
-  to.put(wall_us);
-  to.put_varint(operations);
-}
+void put_commit(ByteWriter& to, std::uint64_t operations) { to.put_varint(operations); }
 
-void put_abort(ByteWriter& to, std::uint64_t wall_us, std::string_view reason) {
-  to.put(wall_us);
-  to.put_text(reason);
-}
+void put_abort(ByteWriter& to, std::string_view reason) { to.put_text(reason); }
 
 namespace {
 
@@ -370,9 +364,6 @@ Result<FrameNotes> decode_entries(const FrameShape& shape, std::span<const std::
       notes.metadata.emplace_back(std::move(key), std::move(value));
     }
   }
-  if (!shape.transactional) {
-    notes.wall_us = reader.take<std::uint64_t>();
-  }
   const std::uint32_t marks = (shape.begin ? 1u : 0u) + (shape.commit || shape.abort ? 1u : 0u);
   if (!reader.ok() || shape.count < marks) {
     return malformed("the frame's start", reader.position());
@@ -398,10 +389,8 @@ Result<FrameNotes> decode_entries(const FrameShape& shape, std::span<const std::
     SELVEDGE_TRY(sink(entry));
   }
   if (shape.commit) {
-    notes.wall_us = reader.take<std::uint64_t>();
     notes.operations = reader.take_varint();
   } else if (shape.abort) {
-    notes.wall_us = reader.take<std::uint64_t>();
     notes.reason = reader.take_text();
   }
   if (!reader.at_end()) {

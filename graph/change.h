@@ -159,8 +159,8 @@ class ChangeWriter {
 using Metadata = std::vector<std::pair<std::string, std::string>>;
 
 void put_begin(ByteWriter& to, const Metadata& metadata);
-void put_commit(ByteWriter& to, std::uint64_t wall_us, std::uint64_t operations);
-void put_abort(ByteWriter& to, std::uint64_t wall_us, std::string_view reason);
+void put_commit(ByteWriter& to, std::uint64_t operations);
+void put_abort(ByteWriter& to, std::string_view reason);
 
 /// Which parts a frame's payload has: from its header's flags and transaction.
 struct FrameShape {
@@ -175,7 +175,6 @@ struct FrameShape {
 /// What a frame says beside its changes.
 struct FrameNotes {
   Metadata metadata;
-  std::uint64_t wall_us = 0;
   std::uint64_t operations = 0;
   std::string_view reason;
 };

@@ -59,6 +59,16 @@ class BaseCounts {
       case CounterKind::type: at(types_, delta.id) += delta.amount; break;
     }
   }
+  void merge(const BaseCounts& other) {
+    nodes_ += other.nodes_;
+    edges_ += other.edges_;
+    for (std::uint32_t id = 0; id < other.labels_.size(); ++id) {
+      at(labels_, id) += other.labels_[id];
+    }
+    for (std::uint32_t id = 0; id < other.types_.size(); ++id) {
+      at(types_, id) += other.types_[id];
+    }
+  }
   [[nodiscard]] std::int64_t of(CounterKind kind, std::uint32_t id) const {
     switch (kind) {
       case CounterKind::nodes: return nodes_;

@@ -83,6 +83,9 @@ void Graph::reclaim(const Retired& item) {
   // A slot whose generations are spent is not given out again.
   switch (item.kind) {
     case Retired::Kind::node_slot:
+      if (embeddings.nodes() != 0) {
+        embeddings.erase(id_bits::make(item.address, nodes.at(item.address).generation()));
+      }
       if (nodes.at(item.address).generation() < id_bits::generation_max) {
         node_slots.free(item.address);
       }

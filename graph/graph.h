@@ -12,6 +12,7 @@
 #include "base/mutex.h"
 #include "graph/arena.h"
 #include "graph/counters.h"
+#include "graph/embeddings.h"
 #include "graph/entry_list.h"
 #include "graph/epoch.h"
 #include "graph/names.h"
@@ -45,6 +46,7 @@ class Graph final : private RetiredSink {
   SlotAllocator node_slots;
   SlotAllocator edge_slots;
   Names names;
+  Embeddings embeddings{arena};
 
   /// Record of a well-formed id of this generation, or null.
   [[nodiscard]] NodeRecord* find(NodeId id) const {

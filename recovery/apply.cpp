@@ -1,7 +1,9 @@
 #include "recovery/apply.h"
 
 #include <algorithm>
+#include <new>
 #include <optional>
+#include <system_error>
 #include <thread>
 
 #include "graph/image.h"
@@ -13,6 +15,14 @@ using graph::Head;
 using graph::NodeRecord;
 using graph::Version;
 
+namespace {
+
+tl::unexpected<Error> no_memory() {
+  return fail(ErrorCode::out_of_memory, "the memory limit is reached during recovery");
+}
+
+}  // namespace
+
 graph::FrameShape shape_of(const wal::FrameHeader& header) {
   return {.begin = (header.flags & wal::frame_flags::begin) != 0,
           .commit = (header.flags & wal::frame_flags::commit) != 0,
@@ -22,16 +32,39 @@ graph::FrameShape shape_of(const wal::FrameHeader& header) {
           .count = header.count};
 }
 
+unsigned worker_count(const Options& options) {
+  if (options.recovery_threads != 0) {
+    return options.recovery_threads;
+  }
+  return std::clamp(std::thread::hardware_concurrency(), 1u, 8u);
+}
+
 Status in_parallel(unsigned workers, const std::function<Status(unsigned)>& body) {
   if (workers <= 1) {
     return body(0);
   }
   std::vector<std::optional<Status>> results(workers);
   std::vector<std::thread> threads;
-  for (unsigned worker = 1; worker < workers; ++worker) {
-    threads.emplace_back([&, worker] { results[worker].emplace(body(worker)); });
+  threads.reserve(workers);
+  const auto run = [&](unsigned worker) {
+    try {
+      results[worker].emplace(body(worker));
+    } catch (const std::bad_alloc&) {
+      results[worker].emplace(fail(ErrorCode::out_of_memory, "recovery found no memory"));
+    }
+  };
+  unsigned started = 1;
+  try {
+    for (; started < workers; ++started) {
+      threads.emplace_back(run, started);
+    }
+  } catch (const std::system_error&) {
+    // No more threads to be had: the rest is done here.
   }
-  results[0].emplace(body(0));
+  run(0);
+  for (unsigned worker = started; worker < workers; ++worker) {
+    run(worker);
+  }
   for (std::thread& thread : threads) {
     thread.join();
   }
@@ -57,7 +90,7 @@ Status Applier::cover(const Target& target) {
   const std::uint64_t slot = id_bits::slot(target.id);
   const std::uint64_t generation = id_bits::generation(target.id);
   if (!(target.node ? graph_.nodes.ensure(slot) : graph_.edges.ensure(slot))) {
-    return fail(ErrorCode::out_of_memory, "the memory limit is reached during recovery");
+    return no_memory();
   }
   raise(target.node ? node_end_ : edge_end_, slot + 1);
   auto& word = target.node ? graph_.nodes.at(slot).word : graph_.edges.at(slot).word;
@@ -82,7 +115,7 @@ Status Applier::put(const Target& target, std::uint64_t sequence, bool tombstone
     const Version* version = graph_.new_version(
         graph::stamp_of(sequence), tombstone ? std::uint32_t{Version::tombstone} : 0u, 0, image);
     if (version == nullptr) {
-      return fail(ErrorCode::out_of_memory, "the memory limit is reached during recovery");
+      return no_memory();
     }
     head = Head::of(version).word;
   }
@@ -105,36 +138,40 @@ Status Applier::put(const Target& target, std::uint64_t sequence, bool tombstone
   return {};
 }
 
-Status Applier::load(const snapshot::NodeRecord& node) {
+Status Applier::load(snapshot::ChunkType, const snapshot::NameRecord& name) {
+  return graph_.names.of(static_cast<graph::NameKind>(name.kind)).define(name.id, name.text)
+             ? Status{}
+             : fail(Error(ErrorCode::corruption, "two names for one id, or two ids")
+                        .mismatch("one", std::string(name.text)));
+}
+
+Status Applier::load(snapshot::ChunkType, const snapshot::EmbeddingRecord& embedding) {
+  return graph_.embeddings.restore(embedding.node, embedding.key, embedding.sequence,
+                                   embedding.floats)
+             ? Status{}
+             : no_memory();
+}
+
+Status Applier::load(snapshot::ChunkType, const snapshot::NodeRecord& node) {
   const Target target{.id = node.id};
   SELVEDGE_TRY(cover(target));
   return put(target, node.sequence, node.tombstone, node.image);
 }
 
-Status Applier::load(const snapshot::EdgeRecord& edge) {
+Status Applier::load(snapshot::ChunkType, const snapshot::EdgeRecord& edge) {
   const Target target{edge.id, false, edge.source, edge.target, edge.type};
   SELVEDGE_TRY(cover(target));
   return put(target, edge.sequence, edge.tombstone, edge.image);
 }
 
-Status Applier::load_free_node(const snapshot::FreeSlot& slot) {
+Status Applier::load(snapshot::ChunkType type, const snapshot::FreeSlot& slot) {
+  const bool node = type == snapshot::ChunkType::free_nodes;
   if (slot.next_generation <= 1) {
-    raise(node_end_, slot.slot + 1);
-    return graph_.nodes.ensure(slot.slot)
-               ? Status{}
-               : fail(ErrorCode::out_of_memory, "the memory limit is reached during recovery");
+    raise(node ? node_end_ : edge_end_, slot.slot + 1);
+    const bool room = node ? graph_.nodes.ensure(slot.slot) : graph_.edges.ensure(slot.slot);
+    return room ? Status{} : no_memory();
   }
-  return cover({.id = id_bits::make(slot.slot, slot.next_generation - 1)});
-}
-
-Status Applier::load_free_edge(const snapshot::FreeSlot& slot) {
-  if (slot.next_generation <= 1) {
-    raise(edge_end_, slot.slot + 1);
-    return graph_.edges.ensure(slot.slot)
-               ? Status{}
-               : fail(ErrorCode::out_of_memory, "the memory limit is reached during recovery");
-  }
-  return cover({.id = id_bits::make(slot.slot, slot.next_generation - 1), .node = false});
+  return cover({.id = id_bits::make(slot.slot, slot.next_generation - 1), .node = node});
 }
 
 Status Applier::redo(const graph::Change& change, std::uint64_t sequence, ApplyCount& count) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <selvedge/error.h>
+#include <selvedge/options.h>
 
 #include "graph/change.h"
 #include "graph/graph.h"
@@ -35,10 +36,12 @@ class Applier {
  public:
   explicit Applier(graph::Graph& graph) : graph_(graph) {}
 
-  Status load(const snapshot::NodeRecord& node);
-  Status load(const snapshot::EdgeRecord& edge);
-  Status load_free_node(const snapshot::FreeSlot& slot);
-  Status load_free_edge(const snapshot::FreeSlot& slot);
+  /// A record of a snapshot's chunk.
+  Status load(snapshot::ChunkType type, const snapshot::NameRecord& name);
+  Status load(snapshot::ChunkType type, const snapshot::NodeRecord& node);
+  Status load(snapshot::ChunkType type, const snapshot::EdgeRecord& edge);
+  Status load(snapshot::ChunkType type, const snapshot::FreeSlot& slot);
+  Status load(snapshot::ChunkType type, const snapshot::EmbeddingRecord& embedding);
   Status redo(const graph::Change& change, std::uint64_t sequence, ApplyCount& count);
   Status undo(const graph::Change& change, std::uint64_t sequence, ApplyCount& count);
 
@@ -85,7 +88,9 @@ class Applier {
   std::atomic<std::uint64_t> edge_end_{0};
 };
 
-/// Runs `body(worker)` for 0 <= worker < workers and returns the first error.
+unsigned worker_count(const Options& options);
+/// Runs `body(worker)` for 0 <= worker < workers and returns the first error. A thread that cannot
+/// be started is no error: its share is done by the caller.
 Status in_parallel(unsigned workers, const std::function<Status(unsigned)>& body);
 
 }  // namespace selvedge::recovery

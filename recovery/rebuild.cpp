@@ -11,6 +11,7 @@ namespace selvedge::recovery {
 using graph::EdgeRecord;
 using graph::EntryList;
 using graph::Head;
+using graph::NameKind;
 using graph::NodeRecord;
 using graph::Version;
 
@@ -27,39 +28,121 @@ bool settle_head(graph::Graph& graph, Record& record) {
   return live;
 }
 
-Rebuilt settle_records(graph::Graph& graph, const Applier& applier) {
+/// What one worker found in its share of the records.
+struct Share {
+  std::uint64_t live = 0;
+  std::vector<std::uint64_t> free_slots;
+  graph::BaseCounts counts;
+};
+
+bool defined(const graph::Dictionary& names, std::uint32_t id) {
+  return id < names.size() && !names.text(id).empty();
+}
+
+Status undefined(const char* what, std::uint32_t id, std::uint64_t entity) {
+  return fail(Error(ErrorCode::corruption, "the recovered state uses a name that nothing defines")
+                  .mismatch(std::string("a defined ") + what, "id " + std::to_string(id))
+                  .with_entity(entity));
+}
+
+Status check_names(const graph::Graph& graph, Head head, std::uint64_t entity) {
+  if (head.is_inline()) {
+    return {};
+  }
+  const graph::ImageView image(head.version()->image());
+  for (std::size_t i = 0; i < image.label_count(); ++i) {
+    if (!defined(graph.names.of(NameKind::label), image.label(i))) {
+      return undefined("label", image.label(i), entity);
+    }
+  }
+  for (std::size_t i = 0; i < image.property_count(); ++i) {
+    if (!defined(graph.names.of(NameKind::key), image.key(i))) {
+      return undefined("key", image.key(i), entity);
+    }
+  }
+  return {};
+}
+
+/// Settles a record's head and generation: true when it is live.
+template <class Record>
+bool settle_record(graph::Graph& graph, Record& record, std::uint64_t slot, Share& share,
+                   std::uint64_t& generation) {
+  const std::uint64_t seen = Applier::seen_generation(record);
+  const bool live = settle_head(graph, record);
+  generation = live ? record.generation() : std::max(seen, record.generation());
+  if (live) {
+    ++share.live;
+  } else if (generation < id_bits::generation_max) {
+    share.free_slots.push_back(slot);
+  }
+  return live;
+}
+
+Status settle_node(graph::Graph& graph, std::uint64_t slot, Share& share) {
+  NodeRecord& record = graph.nodes.at(slot);
+  std::uint64_t generation = 0;
+  const bool live = settle_record(graph, record, slot, share, generation);
+  record.word.store(generation, std::memory_order_relaxed);
+  if (!live) {
+    return {};
+  }
+  share.counts.apply({graph::CounterKind::nodes, 0, 1});
+  return check_names(graph, {record.head.load(std::memory_order_relaxed)},
+                     id_bits::make(slot, generation));
+}
+
+Status settle_edge(graph::Graph& graph, std::uint64_t slot, Share& share) {
+  EdgeRecord& record = graph.edges.at(slot);
+  std::uint64_t generation = 0;
+  const bool live = settle_record(graph, record, slot, share, generation);
+  record.word.store(EdgeRecord::make_word(record.type(), generation), std::memory_order_relaxed);
+  if (!live) {
+    return {};
+  }
+  const std::uint64_t id = id_bits::make(slot, generation);
+  if (!defined(graph.names.of(NameKind::type), record.type())) {
+    return undefined("type", record.type(), id);
+  }
+  share.counts.apply({graph::CounterKind::edges, 0, 1});
+  share.counts.apply({graph::CounterKind::type, record.type(), 1});
+  return check_names(graph, {record.head.load(std::memory_order_relaxed)}, id);
+}
+
+/// Runs `settle(slot, share)` for all slots below `end`, and frees the slots found free, in order.
+template <class Settle>
+Result<std::uint64_t> settle_slots(std::uint64_t end, unsigned workers, graph::BaseCounts& counts,
+                                   graph::SlotAllocator& slots, Settle settle) {
+  std::vector<Share> shares(workers);
+  const std::uint64_t size = (end + workers - 1) / workers;
+  SELVEDGE_TRY(in_parallel(workers, [&](unsigned worker) -> Status {
+    const std::uint64_t last = std::min(end, size * (worker + 1));
+    for (std::uint64_t slot = size * worker; slot < last; ++slot) {
+      SELVEDGE_TRY(settle(slot, shares[worker]));
+    }
+    return {};
+  }));
+  std::uint64_t live = 0;
+  for (Share& share : shares) {
+    live += share.live;
+    counts.merge(share.counts);
+    for (const std::uint64_t slot : share.free_slots) {
+      slots.free(slot);
+    }
+  }
+  slots.set_high_water(end);
+  return live;
+}
+
+Result<Rebuilt> settle_records(graph::Graph& graph, const Applier& applier, unsigned workers) {
   Rebuilt rebuilt;
-  for (std::uint64_t slot = 0; slot < applier.node_end(); ++slot) {
-    NodeRecord& record = graph.nodes.at(slot);
-    const std::uint64_t seen = Applier::seen_generation(record);
-    const bool live = settle_head(graph, record);
-    const std::uint64_t generation =
-        live ? record.generation() : std::max(seen, record.generation());
-    record.word.store(generation, std::memory_order_relaxed);
-    if (live) {
-      ++rebuilt.nodes;
-      rebuilt.counts.apply({graph::CounterKind::nodes, 0, 1});
-    } else if (generation < id_bits::generation_max) {
-      graph.node_slots.free(slot);
-    }
-  }
-  for (std::uint64_t slot = 0; slot < applier.edge_end(); ++slot) {
-    EdgeRecord& record = graph.edges.at(slot);
-    const std::uint64_t seen = Applier::seen_generation(record);
-    const bool live = settle_head(graph, record);
-    const std::uint64_t generation =
-        live ? record.generation() : std::max(seen, record.generation());
-    record.word.store(EdgeRecord::make_word(record.type(), generation), std::memory_order_relaxed);
-    if (live) {
-      ++rebuilt.edges;
-      rebuilt.counts.apply({graph::CounterKind::edges, 0, 1});
-      rebuilt.counts.apply({graph::CounterKind::type, record.type(), 1});
-    } else if (generation < id_bits::generation_max) {
-      graph.edge_slots.free(slot);
-    }
-  }
-  graph.node_slots.set_high_water(applier.node_end());
-  graph.edge_slots.set_high_water(applier.edge_end());
+  SELVEDGE_TRY(rebuilt.nodes, settle_slots(applier.node_end(), workers, rebuilt.counts,
+                                           graph.node_slots, [&](std::uint64_t slot, Share& share) {
+                                             return settle_node(graph, slot, share);
+                                           }));
+  SELVEDGE_TRY(rebuilt.edges, settle_slots(applier.edge_end(), workers, rebuilt.counts,
+                                           graph.edge_slots, [&](std::uint64_t slot, Share& share) {
+                                             return settle_edge(graph, slot, share);
+                                           }));
   return rebuilt;
 }
 
@@ -140,7 +223,9 @@ Status check_ends(const graph::Graph& graph, const Applier& applier) {
   return {};
 }
 
-Status build_labels(graph::Graph& graph, const Applier& applier, graph::BaseCounts& counts) {
+/// The labels of one worker: those whose id leaves it as remainder.
+Status build_labels(graph::Graph& graph, const Applier& applier, unsigned worker, unsigned workers,
+                    graph::BaseCounts& counts) {
   for (std::uint64_t slot = 0; slot < applier.node_end(); ++slot) {
     const NodeRecord& record = graph.nodes.at(slot);
     const Head head{record.head.load(std::memory_order_relaxed)};
@@ -151,6 +236,9 @@ Status build_labels(graph::Graph& graph, const Applier& applier, graph::BaseCoun
     const graph::ImageView image(head.version()->image());
     for (std::size_t i = 0; i < image.label_count(); ++i) {
       const std::uint32_t label = image.label(i);
+      if (label % workers != worker) {
+        continue;
+      }
       EntryList list = graph.label_list(graph.label(label));
       const std::uint32_t position = list.append(id, 0, {});
       if (position == EntryList::no_position) {
@@ -166,14 +254,24 @@ Status build_labels(graph::Graph& graph, const Applier& applier, graph::BaseCoun
 }  // namespace
 
 Result<Rebuilt> rebuild(graph::Graph& graph, const Applier& applier, unsigned workers) {
-  Rebuilt rebuilt = settle_records(graph, applier);
+  SELVEDGE_TRY(Rebuilt rebuilt, settle_records(graph, applier, workers));
   SELVEDGE_TRY(check_ends(graph, applier));
   for (const bool out : {true, false}) {
     SELVEDGE_TRY(in_parallel(workers, [&](unsigned worker) {
       return build_lists(graph, applier, out, worker, workers);
     }));
   }
-  SELVEDGE_TRY(build_labels(graph, applier, rebuilt.counts));
+  std::vector<graph::BaseCounts> counts(workers);
+  SELVEDGE_TRY(in_parallel(workers, [&](unsigned worker) {
+    return build_labels(graph, applier, worker, workers, counts[worker]);
+  }));
+  for (const graph::BaseCounts& each : counts) {
+    rebuilt.counts.merge(each);
+  }
+  graph.embeddings.retain([&](std::uint64_t node) {
+    const NodeRecord* record = graph.find(NodeId{node});
+    return record != nullptr && record->head.load(std::memory_order_relaxed) != 0;
+  });
   return rebuilt;
 }
 

@@ -15,6 +15,7 @@
 #include "graph/counters.h"
 #include "graph/graph.h"
 #include "snapshot/manifest.h"
+#include "wal/log.h"
 #include "wal/log_scanner.h"
 
 namespace selvedge::recovery {
@@ -34,14 +35,6 @@ struct RecoveryInput {
   PhaseOrder order = default_order;
 };
 
-/// A regenerable value, outside the graph's images.
-struct Embedding {
-  std::uint64_t node = 0;
-  std::uint64_t sequence = 0;
-  std::uint32_t key = 0;
-  std::vector<float> values;
-};
-
 struct Recovered {
   RecoveryReport report;
   wal::LogExtent log;
@@ -50,7 +43,8 @@ struct Recovered {
   std::vector<std::uint64_t> open_transactions;       ///< to be closed with abort entries
   std::vector<snapshot::ManifestSnapshot> snapshots;  ///< those that may stay listed
   std::vector<snapshot::ManifestSegment> segments;
-  std::vector<Embedding> embeddings;
+  wal::LastFrame last_entries;  ///< the newest frame with entries
+  std::uint64_t wall_us = 0;    ///< newest wall time that anything names (rule 30)
 };
 
 /// Reads snapshot and log and fills the graph. Changes nothing on disk.
@@ -61,8 +55,10 @@ struct Recovered {
 /// Work is partitioned by record slot over threads. Memory: the graph, plus bounded batches.
 Result<Recovered> recover(const RecoveryInput& input);
 
-/// What recovery decided, made true on disk: the torn tail is erased and synced, files that belong
-/// to nobody are removed. Idempotent: a crash in it leaves work for the next one.
-Status repair(const RecoveryInput& input, Recovered& recovered);
+/// What recovery decided, made true on disk, in this order: the torn tail is erased and the rest
+/// synced; the caller saves the manifest; then files that it does not list are removed. Both are
+/// idempotent: a crash in them leaves work for the next recovery.
+Status settle_log(const RecoveryInput& input, const Recovered& recovered);
+Status remove_left_overs(const RecoveryInput& input, Recovered& recovered);
 
 }  // namespace selvedge::recovery

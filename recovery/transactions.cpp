@@ -2,10 +2,29 @@
 
 #include <string>
 
-#include "graph/change.h"
 #include "recovery/apply.h"
 
 namespace selvedge::recovery {
+
+namespace {
+
+Status same_count(std::uint64_t transaction, std::uint64_t found, std::uint64_t counted) {
+  if (found == counted) {
+    return {};
+  }
+  return fail(Error(ErrorCode::corruption, "a transaction's commit counts other operations")
+                  .mismatch(std::to_string(found), std::to_string(counted))
+                  .with_other(transaction));
+}
+
+}  // namespace
+
+Status check_small(const wal::FrameHeader& header, const graph::FrameNotes& notes) {
+  constexpr std::uint8_t both = wal::frame_flags::begin | wal::frame_flags::commit;
+  return (header.flags & both) == both
+             ? same_count(header.transaction, header.count - 2, notes.operations)
+             : Status{};
+}
 
 Status TransactionTable::add(const wal::FrameView& frame) {
   const wal::FrameHeader& header = frame.header;
@@ -32,11 +51,7 @@ Status TransactionTable::add(const wal::FrameView& frame) {
     SELVEDGE_TRY(const auto notes,
                  graph::decode_entries(shape_of(header), frame.payload,
                                        [](const graph::EntryView&) { return Status{}; }));
-    if (notes.operations != entry.entries) {
-      return fail(Error(ErrorCode::corruption, "a transaction's commit counts other operations")
-                      .mismatch(std::to_string(entry.entries), std::to_string(notes.operations))
-                      .with_other(header.transaction));
-    }
+    SELVEDGE_TRY(same_count(header.transaction, entry.entries, notes.operations));
   }
   if (commit) {
     entry.frames = {};  // only losers are read backwards

@@ -7,6 +7,7 @@
 
 #include <selvedge/error.h>
 
+#include "graph/change.h"
 #include "wal/segment_reader.h"
 
 namespace selvedge::recovery {
@@ -20,6 +21,9 @@ struct Streamed {
   std::vector<wal::FrameLocation> frames;  ///< those with changes
   [[nodiscard]] bool loser() const { return !committed; }
 };
+
+/// `corruption` when a transaction in one frame counts other operations than it has.
+Status check_small(const wal::FrameHeader& header, const graph::FrameNotes& notes);
 
 /// Role: what became of each transaction. Small committed ones need no place in it.
 class TransactionTable {

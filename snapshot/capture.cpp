@@ -11,6 +11,7 @@ namespace {
 using graph::Head;
 using graph::Version;
 
+constexpr std::uint64_t all_of_them = ~std::uint64_t{0};
 constexpr std::uint64_t repin_interval_records = 1024;
 
 /// What is emitted of one record.
@@ -68,8 +69,8 @@ FreeSlot free_slot(std::uint64_t slot, std::uint64_t generation) {
 }
 
 template <class Choose>
-Status capture(graph::Graph& graph, graph::ReaderSlot* slot, SnapshotWriter& writer,
-               Choose choose) {
+Status capture(graph::Graph& graph, graph::ReaderSlot* slot, std::uint64_t view,
+               SnapshotWriter& writer, Choose choose) {
   const graph::PinGuard pin(graph.epochs, slot);
   const std::uint64_t node_end = graph.node_slots.high_water();
   for (std::uint64_t i = 0; i < node_end && graph.nodes.covers(i); ++i) {
@@ -114,6 +115,14 @@ Status capture(graph::Graph& graph, graph::ReaderSlot* slot, SnapshotWriter& wri
       }
     }
   }
+  Status status;
+  const bool all = graph.embeddings.each(view, [&](const graph::Embeddings::Seen& each) {
+    status = writer.add_embedding({each.node, each.sequence, each.key, each.floats});
+    return status.has_value();
+  });
+  if (!all) {
+    return status;
+  }
   return {};
 }
 
@@ -121,7 +130,7 @@ Status capture(graph::Graph& graph, graph::ReaderSlot* slot, SnapshotWriter& wri
 
 Status capture_checkpoint(graph::Graph& graph, graph::ReaderSlot* slot,
                           const std::function<std::uint64_t()>& visible, SnapshotWriter& writer) {
-  return capture(graph, slot, writer, [&](const auto& load_head) {
+  return capture(graph, slot, all_of_them, writer, [&](const auto& load_head) {
     const std::uint64_t seen = visible();  // before the head (rule 34)
     base::yield_point("checkpoint.visible_read");
     const Head head = load_head();
@@ -132,7 +141,7 @@ Status capture_checkpoint(graph::Graph& graph, graph::ReaderSlot* slot,
 
 Status capture_view(graph::Graph& graph, graph::ReaderSlot* slot, std::uint64_t view,
                     SnapshotWriter& writer) {
-  return capture(graph, slot, writer,
+  return capture(graph, slot, view, writer,
                  [&](const auto& load_head) { return seen_in_view(load_head(), view); });
 }
 

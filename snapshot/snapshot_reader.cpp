@@ -170,68 +170,78 @@ bool Chunk::take(ByteReader& reader, EmbeddingRecord& embedding) const {
          embedding.key <= graph::name_id_max;
 }
 
-/// Adds one chunk's records to `found`, and holds each against the footer.
-Status SnapshotReader::tally(const Chunk& chunk, Footer& found) const {
+Status Tally::bounds(const Chunk& chunk, std::uint64_t slots, std::uint64_t slot,
+                     std::uint64_t sequence) const {
   const std::uint64_t offset = chunk.info().offset;
-  const auto check = [&](std::uint64_t slots, std::uint64_t slot,
-                         std::uint64_t sequence) -> Status {
-    SELVEDGE_TRY(within(path_, offset, "a slot beyond the high-water mark", slots, slot + 1));
-    return within(path_, offset, "a record newer than the snapshot", footer_.end, sequence);
-  };
-  switch (chunk.info().type) {
-    case ChunkType::names:
-      return chunk.names([&](const NameRecord&) {
-        ++found.names;
-        return Status{};
-      });
-    case ChunkType::nodes:
-      return chunk.nodes([&](const NodeRecord& node) {
-        ++(node.tombstone ? found.tombstones : found.nodes);
-        if (!node.tombstone) {
-          found.digest.add_node(node.id, node.image);
-        }
-        return check(footer_.node_slots, id_bits::slot(node.id), node.sequence);
-      });
-    case ChunkType::edges:
-      return chunk.edges([&](const EdgeRecord& edge) {
-        ++(edge.tombstone ? found.tombstones : found.edges);
-        if (!edge.tombstone) {
-          found.digest.add_edge(edge.id, edge.source, edge.target, edge.type, edge.image);
-        }
-        return check(footer_.edge_slots, id_bits::slot(edge.id), edge.sequence);
-      });
-    case ChunkType::free_nodes:
-      return chunk.free_slots(
-          [&](const FreeSlot& free) { return check(footer_.node_slots, free.slot, 0); });
-    case ChunkType::free_edges:
-      return chunk.free_slots(
-          [&](const FreeSlot& free) { return check(footer_.edge_slots, free.slot, 0); });
-    case ChunkType::embeddings:
-      return chunk.embeddings([&](const EmbeddingRecord& embedding) {
-        ++found.embeddings;
-        return check(footer_.node_slots, id_bits::slot(embedding.node), embedding.sequence);
-      });
-  }
-  return fail(corrupt(path_, offset, "a chunk of unknown type"));
+  SELVEDGE_TRY(
+      within(reader_->path(), offset, "a slot beyond the high-water mark", slots, slot + 1));
+  return within(reader_->path(), offset, "a record newer than the snapshot", reader_->footer().end,
+                sequence);
 }
 
-Status SnapshotReader::verify() const {
-  Footer found;
-  for (std::size_t i = 0; i < chunks_.size(); ++i) {
-    SELVEDGE_TRY(const Chunk chunk, load(i));
-    SELVEDGE_TRY(tally(chunk, found));
+Status Tally::add(const Chunk&, const NameRecord&) {
+  ++found_.names;
+  return {};
+}
+
+Status Tally::add(const Chunk& chunk, const NodeRecord& node) {
+  ++(node.tombstone ? found_.tombstones : found_.nodes);
+  if (!node.tombstone) {
+    found_.digest.add_node(node.id, node.image);
   }
+  return bounds(chunk, reader_->footer().node_slots, id_bits::slot(node.id), node.sequence);
+}
+
+Status Tally::add(const Chunk& chunk, const EdgeRecord& edge) {
+  ++(edge.tombstone ? found_.tombstones : found_.edges);
+  if (!edge.tombstone) {
+    found_.digest.add_edge(edge.id, edge.source, edge.target, edge.type, edge.image);
+  }
+  return bounds(chunk, reader_->footer().edge_slots, id_bits::slot(edge.id), edge.sequence);
+}
+
+Status Tally::add(const Chunk& chunk, const FreeSlot& slot) {
+  const bool node = chunk.info().type == ChunkType::free_nodes;
+  const Footer& footer = reader_->footer();
+  return bounds(chunk, node ? footer.node_slots : footer.edge_slots, slot.slot, 0);
+}
+
+Status Tally::add(const Chunk& chunk, const EmbeddingRecord& embedding) {
+  ++found_.embeddings;
+  return bounds(chunk, reader_->footer().node_slots, id_bits::slot(embedding.node),
+                embedding.sequence);
+}
+
+void Tally::merge(const Tally& other) {
+  found_.nodes += other.found_.nodes;
+  found_.edges += other.found_.edges;
+  found_.tombstones += other.found_.tombstones;
+  found_.names += other.found_.names;
+  found_.embeddings += other.found_.embeddings;
+  found_.digest.combine(other.found_.digest);
+}
+
+Status Tally::compare() const {
   const auto counts = [](const Footer& f) {
     return std::to_string(f.nodes) + " nodes, " + std::to_string(f.edges) + " edges, " +
            std::to_string(f.tombstones) + " tombstones, " + std::to_string(f.names) + " names, " +
            std::to_string(f.embeddings) + " embeddings, digest " + f.digest.to_string();
   };
-  if (counts(found) != counts(footer_)) {
+  if (counts(found_) != counts(reader_->footer())) {
     return fail(Error(ErrorCode::corruption, "the snapshot's records are not what its footer says")
-                    .at(path_)
-                    .mismatch(counts(footer_), counts(found)));
+                    .at(reader_->path())
+                    .mismatch(counts(reader_->footer()), counts(found_)));
   }
   return {};
+}
+
+Status SnapshotReader::verify() const {
+  Tally tally(*this);
+  for (std::size_t i = 0; i < chunks_.size(); ++i) {
+    SELVEDGE_TRY(const Chunk chunk, load(i));
+    SELVEDGE_TRY(chunk.records([&](const auto& record) { return tally.add(chunk, record); }));
+  }
+  return tally.compare();
 }
 
 }  // namespace selvedge::snapshot

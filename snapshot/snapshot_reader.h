@@ -46,6 +46,19 @@ class Chunk {
     SELVEDGE_ASSERT(info_.type == ChunkType::free_nodes || info_.type == ChunkType::free_edges);
     return each<FreeSlot>(use);
   }
+  /// Records of whatever type the chunk has.
+  template <class Use>
+  Status records(Use&& use) const {
+    switch (info_.type) {
+      case ChunkType::names: return names(use);
+      case ChunkType::nodes: return nodes(use);
+      case ChunkType::edges: return edges(use);
+      case ChunkType::free_nodes:
+      case ChunkType::free_edges: return free_slots(use);
+      case ChunkType::embeddings: return embeddings(use);
+    }
+    return fail(malformed(0, "a chunk of a known type"));
+  }
   template <class Use>
   Status embeddings(Use&& use) const {
     SELVEDGE_ASSERT(info_.type == ChunkType::embeddings);
@@ -85,6 +98,31 @@ class Chunk {
   bool compressed_ = false;
 };
 
+class SnapshotReader;
+
+/// Role: counts and digests what was read, to hold it against the footer.
+/// Threads: one each; merge afterwards.
+class Tally {
+ public:
+  explicit Tally(const SnapshotReader& reader) : reader_(&reader) {}
+
+  /// `corruption` for a record out of the footer's bounds.
+  Status add(const Chunk& chunk, const NameRecord& name);
+  Status add(const Chunk& chunk, const NodeRecord& node);
+  Status add(const Chunk& chunk, const EdgeRecord& edge);
+  Status add(const Chunk& chunk, const FreeSlot& slot);
+  Status add(const Chunk& chunk, const EmbeddingRecord& embedding);
+  void merge(const Tally& other);
+  /// `corruption` unless counts and digest are the footer's.
+  [[nodiscard]] Status compare() const;
+
+ private:
+  [[nodiscard]] Status bounds(const Chunk& chunk, std::uint64_t slots, std::uint64_t slot,
+                              std::uint64_t sequence) const;
+  const SnapshotReader* reader_;
+  Footer found_;
+};
+
 /// Role: opens a snapshot (header, trailer and footer checked) and loads its chunks.
 /// Invariants: nothing is allocated that the file's size does not justify; compressed chunks name
 ///   their size, which is at most `chunk_bytes_max`.
@@ -112,7 +150,6 @@ class SnapshotReader {
   SnapshotReader() = default;
   Status read_header();
   Status read_footer();
-  Status tally(const Chunk& chunk, Footer& found) const;
 
   std::unique_ptr<File> file_;
   std::string path_;

@@ -148,7 +148,7 @@ Status StoreImpl::adopt(snapshot::ManifestSnapshot fresh) {
     const MutexLock lock(manifest_mutex_);
     snapshot::Manifest next = manifest_;
     next.watermark = std::max({next.watermark, log_->durable(), fresh.end});
-    next.wall_us = fresh.created_us;
+    next.wall_us = std::max(next.wall_us, fresh.created_us);
     next.snapshots.push_back(std::move(fresh));
     SELVEDGE_TRY(next.save(files_, path_));
     manifest_ = std::move(next);

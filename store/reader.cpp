@@ -131,6 +131,16 @@ bool Reader::exists(EdgeId id) const {
   return state_->graph->see_edge(id, state_->view).live;
 }
 
+std::optional<std::vector<float>> Reader::embedding(NodeId id, KeyRef key) const {
+  std::vector<float> values;
+  const auto known = lookup(*state_, NameKind::key, key);
+  if (!known || !exists(id) ||
+      !state_->graph->embeddings.read(id.value, known->value, state_->view.sequence, values)) {
+    return std::nullopt;
+  }
+  return values;
+}
+
 std::vector<LabelId> Reader::labels(NodeId id) const {
   std::vector<LabelId> labels;
   if (const auto node = get(id)) {

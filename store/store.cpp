@@ -146,6 +146,14 @@ Status Store::add_label(NodeId id, LabelRef label) {
 Status Store::remove_label(NodeId id, LabelRef label) {
   return alone(*impl_, [&](auto& ops) { return ops.remove_label(id, label); });
 }
+Status Store::set_embedding(NodeId id, KeyRef key, std::span<const float> values) {
+  SELVEDGE_TRY(impl_->writable());
+  SELVEDGE_TRY(const std::uint32_t key_id,
+               detail::WriteOps::resolve(*impl_, graph::NameKind::key, key));
+  SELVEDGE_TRY(const std::uint64_t sequence,
+               impl_->manager().set_embedding(id.value, key_id, values));
+  return impl_->manager().wait_durable(sequence);
+}
 Status Store::delete_node(NodeId id) {
   return alone(*impl_, [&](auto& ops) { return ops.delete_node(id, false); });
 }

@@ -130,16 +130,16 @@ Status StoreImpl::recover_once() {
   SELVEDGE_TRY(auto manifest, snapshot::Manifest::load(files_, path_));
   recovery::RecoveryInput input{files_, path_, manifest, options_, graph_};
   SELVEDGE_TRY(auto recovered, recovery::recover(input));
-  report_ = std::move(recovered.report);
-  report_.created = created;
   counts_ = std::move(recovered.counts);
   losers_ = std::move(recovered.open_transactions);
   log_start_.next_sequence = recovered.next_sequence;
   log_start_.segment_number = recovered.log.segment_number_max + 1;
   log_start_.last_frame_crc = recovered.log.last_frame_crc;
+  log_start_.last_entries = recovered.last_entries;
+  log_start_.last_wall_us = recovered.wall_us;
   manifest_uuid_ = manifest.store;
   if (!options_.read_only) {
-    SELVEDGE_TRY(recovery::repair(input, recovered));
+    SELVEDGE_TRY(recovery::settle_log(input, recovered));
     // What recovery settled on becomes the truth on disk before anything new is written.
     std::erase_if(manifest.segments, [&](const snapshot::ManifestSegment& segment) {
       return std::any_of(
@@ -153,8 +153,12 @@ Status StoreImpl::recover_once() {
     manifest.segments = recovered.segments;
     manifest.watermark = recovered.next_sequence - 1;
     manifest.clean_close = false;
+    manifest.wall_us = recovered.wall_us;
     SELVEDGE_TRY(manifest.save(files_, path_));
+    SELVEDGE_TRY(recovery::remove_left_overs(input, recovered));
   }
+  report_ = std::move(recovered.report);
+  report_.created = created;
   const MutexLock lock(manifest_mutex_);
   manifest_ = std::move(manifest);
   return {};
@@ -220,7 +224,7 @@ Status StoreImpl::close() {
   const MutexLock lock(manifest_mutex_);
   manifest_.clean_close = true;
   manifest_.watermark = std::max(manifest_.watermark, log_->durable());
-  manifest_.wall_us = wall_clock_us();
+  manifest_.wall_us = std::max(manifest_.wall_us, wall_clock_us());
   return manifest_.save(files_, path_);
 }
 

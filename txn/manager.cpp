@@ -139,21 +139,20 @@ Result<std::uint64_t> Manager::commit(State* state) {
   const bool streamed = state->streamed();
   std::uint8_t flags = 0;
   std::uint32_t count = state->buffered_entries;
-  if (!state->transactional) {
-    head.put(options_.wall_us());
-  } else {
+  if (state->transactional) {
     if (!streamed) {
       graph::put_begin(head, state->metadata);
       flags |= wal::frame_flags::begin;
       ++count;
     }
-    graph::put_commit(tail, options_.wall_us(), state->entries);
+    graph::put_commit(tail, state->entries);
     flags |= wal::frame_flags::commit;
     ++count;
   }
   wal::FrameParts parts;
   parts.flags = flags;
   parts.count = count;
+  parts.wall_us = options_.wall_us();
   parts.transaction = !state->transactional ? 0 : streamed ? state->number : wal::transaction_self;
   parts.payload = {head.span(), state->buffer.span(), tail.span()};
   parts.payload_crc = wal::payload_crc(parts.payload[0], parts.payload[1], parts.payload[2]);
@@ -239,6 +238,7 @@ Status Manager::spill(State& state) {
   ByteWriter head;
   wal::FrameParts parts;
   parts.count = state.buffered_entries;
+  parts.wall_us = options_.wall_us();
   const bool first = !state.streamed();
   if (first) {
     graph::put_begin(head, state.metadata);
@@ -376,11 +376,12 @@ void Manager::abort(State* state, std::string_view reason) {
 
 Status Manager::log_abort(std::uint64_t number, std::string_view reason) {
   ByteWriter payload;
-  graph::put_abort(payload, options_.wall_us(), reason.substr(0, limits::metadata_bytes_max));
+  graph::put_abort(payload, reason.substr(0, limits::metadata_bytes_max));
   wal::FrameParts parts;
   parts.flags = wal::frame_flags::abort;
   parts.transaction = number;
   parts.count = 1;
+  parts.wall_us = options_.wall_us();
   parts.payload = {payload.span(), {}, {}};
   parts.payload_crc = wal::payload_crc(parts.payload[0]);
   SELVEDGE_TRY(wal::Log::Section section,
@@ -450,10 +451,10 @@ Result<std::uint32_t> Manager::intern(NameKind kind, std::string_view text) {
   // A non-transactional entry of its own that precedes the first use: whoever uses the id appends
   // after it, whatever becomes of the transaction that needed it first.
   ByteWriter payload;
-  payload.put(options_.wall_us());
   graph::ChangeWriter(payload).define_name(kind, id, text);
   wal::FrameParts parts;
   parts.count = 1;
+  parts.wall_us = options_.wall_us();
   parts.payload = {payload.span(), {}, {}};
   parts.payload_crc = wal::payload_crc(parts.payload[0]);
   SELVEDGE_TRY(wal::Log::Section section, log_.enter(wal::frame_bytes(payload.size())));

@@ -76,6 +76,10 @@ class Manager {
   Result<std::uint64_t> commit(State* state);
   /// Waits as the sync mode demands until a commit is durable.
   Status wait_durable(std::uint64_t sequence);
+  /// Sets a regenerable value: one entry of no transaction. Empty: removes it. Returns its
+  /// sequence.
+  Result<std::uint64_t> set_embedding(std::uint64_t node, std::uint32_t key,
+                                      std::span<const float> values);
   /// Rolls everything back; the state is gone.
   void abort(State* state, std::string_view reason);
   /// Undoes what came after the mark; the mark itself stays valid.
@@ -115,6 +119,8 @@ class Manager {
   Status close_zombies();
 
  private:
+  Result<std::uint64_t> log_embedding(State& state, std::uint64_t node, std::uint32_t key,
+                                      std::span<const float> values);
   friend class Operations;
   void finish(State* state);
   void recycle(State* state);

@@ -22,7 +22,8 @@ constexpr std::size_t at_flags = 33;
 constexpr std::size_t at_version = 34;
 constexpr std::size_t at_reserved8 = 35;
 constexpr std::size_t at_reserved32 = 36;
-constexpr std::size_t at_entity = 40;
+constexpr std::size_t at_wall = 40;
+constexpr std::size_t at_entity = 48;
 static_assert(at_entity == frame_header_bytes);
 
 bool is_entry_kind(FrameKind kind) {
@@ -55,11 +56,12 @@ bool all_zero(std::span<const std::byte> bytes) {
   return std::all_of(bytes.begin(), bytes.end(), [](std::byte b) { return b == std::byte{0}; });
 }
 
-std::uint32_t own_frame(FrameKind kind, std::uint64_t next_sequence, std::size_t payload_bytes,
-                        std::uint32_t salt, std::byte* to) {
+std::uint32_t own_frame(FrameKind kind, std::uint64_t next_sequence, std::uint64_t wall_us,
+                        std::size_t payload_bytes, std::uint32_t salt, std::byte* to) {
   FrameHeader header;
   header.kind = kind;
   header.sequence = next_sequence;
+  header.wall_us = wall_us;
   header.payload_bytes = static_cast<std::uint32_t>(payload_bytes);
   header.payload_crc = base::crc32c({to + frame_header_bytes, payload_bytes});
   return encode_frame_header(header, salt, to);
@@ -99,6 +101,7 @@ std::uint32_t encode_frame_header(const FrameHeader& header, std::uint32_t salt,
   to[at_version] = std::byte{frame_format_version};
   to[at_reserved8] = std::byte{0};
   store_le(to + at_reserved32, std::uint32_t{0});
+  store_le(to + at_wall, header.wall_us);
   if (header.regenerable()) {
     store_le(to + at_entity, header.entity);
   }
@@ -139,6 +142,7 @@ DecodedFrame decode_frame_header(std::span<const std::byte> bytes, std::uint32_t
   header.count = load_le<std::uint32_t>(from + at_count);
   header.payload_crc = load_le<std::uint32_t>(from + at_payload_crc);
   header.kind = static_cast<FrameKind>(from[at_kind]);
+  header.wall_us = load_le<std::uint64_t>(from + at_wall);
   header.entity = header.regenerable() ? load_le<std::uint64_t>(from + at_entity) : 0;
   decoded.header = header;
   if (std::to_integer<std::uint8_t>(from[at_version]) > frame_format_version) {
@@ -153,18 +157,18 @@ DecodedFrame decode_frame_header(std::span<const std::byte> bytes, std::uint32_t
   return decoded;
 }
 
-std::uint32_t encode_sync_mark(std::uint64_t next_sequence, std::uint64_t durable,
-                               std::uint32_t salt, std::byte* to) {
+std::uint32_t encode_sync_mark(std::uint64_t next_sequence, std::uint64_t wall_us,
+                               std::uint64_t durable, std::uint32_t salt, std::byte* to) {
   store_le(to + frame_header_bytes, durable);
-  return own_frame(FrameKind::sync_mark, next_sequence, sync_mark_payload_bytes, salt, to);
+  return own_frame(FrameKind::sync_mark, next_sequence, wall_us, sync_mark_payload_bytes, salt, to);
 }
 
-std::uint32_t encode_seal(std::uint64_t next_sequence, const SealPayload& payload,
-                          std::uint32_t salt, std::byte* to) {
+std::uint32_t encode_seal(std::uint64_t next_sequence, std::uint64_t wall_us,
+                          const SealPayload& payload, std::uint32_t salt, std::byte* to) {
   store_le(to + frame_header_bytes, payload.next_segment);
   store_le(to + frame_header_bytes + 8, payload.next_salt);
   store_le(to + frame_header_bytes + 12, std::uint32_t{0});
-  return own_frame(FrameKind::seal, next_sequence, seal_payload_bytes, salt, to);
+  return own_frame(FrameKind::seal, next_sequence, wall_us, seal_payload_bytes, salt, to);
 }
 
 std::uint64_t decode_sync_mark(std::span<const std::byte> payload) {

@@ -13,7 +13,8 @@
 //       34  u8   format_version  1
 //       35  u8   reserved        0
 //       36  u32  reserved        0
-//       40  u64  entity          only with the flag `regenerable`; part of the header
+//       40  u64  wall_us         microseconds since 1970 (UTC); never less than in the frame before
+//       48  u64  entity          only with the flag `regenerable`; part of the header
 //            payload, then zeros up to a multiple of 8
 //
 // The payload CRC needs no salt: it is covered by the header's, so a payload left over from an
@@ -30,7 +31,7 @@
 
 namespace selvedge::wal {
 
-inline constexpr std::size_t frame_header_bytes = 40;
+inline constexpr std::size_t frame_header_bytes = 48;
 inline constexpr std::size_t frame_extension_bytes = 8;
 inline constexpr std::size_t frame_alignment_bytes = 8;
 inline constexpr std::uint32_t payload_bytes_max = 64U << 20;
@@ -59,6 +60,7 @@ inline constexpr std::uint64_t transaction_self = std::numeric_limits<std::uint6
 struct FrameHeader {
   std::uint64_t sequence = 0;
   std::uint64_t transaction = 0;
+  std::uint64_t wall_us = 0;
   std::uint64_t entity = 0;
   std::uint32_t payload_bytes = 0;
   std::uint32_t count = 0;
@@ -99,6 +101,7 @@ struct FrameParts {
   std::uint64_t transaction = 0;  ///< 0 = none, `transaction_self`, or a number
   std::uint32_t count = 1;
   std::uint32_t payload_crc = 0;  ///< CRC-32C of the parts, one after another
+  std::uint64_t wall_us = 0;      ///< now; raised to that of the frame before if it is less
   std::uint64_t entity = 0;       ///< with `regenerable`
   std::array<std::span<const std::byte>, 3> payload{};
 };
@@ -122,7 +125,7 @@ enum class FrameFault : std::uint8_t {
 };
 std::string_view to_string(FrameFault fault);
 
-/// Writes the header (48 bytes with the extension); returns the header CRC.
+/// Writes the header (56 bytes with the extension); returns the header CRC.
 std::uint32_t encode_frame_header(const FrameHeader& header, std::uint32_t salt, std::byte* to);
 
 struct DecodedFrame {
@@ -144,14 +147,14 @@ inline constexpr std::size_t sync_mark_payload_bytes = 8;
 inline constexpr std::size_t seal_payload_bytes = 16;
 inline constexpr std::uint64_t sync_mark_frame_bytes = frame_bytes(sync_mark_payload_bytes);
 inline constexpr std::uint64_t seal_frame_bytes = frame_bytes(seal_payload_bytes);
-static_assert(sync_mark_frame_bytes == 48);
-static_assert(seal_frame_bytes == 56);
+static_assert(sync_mark_frame_bytes == 56);
+static_assert(seal_frame_bytes == 64);
 
 /// Both write a whole frame, payload included, and return the header CRC.
-std::uint32_t encode_sync_mark(std::uint64_t next_sequence, std::uint64_t durable,
-                               std::uint32_t salt, std::byte* to);
-std::uint32_t encode_seal(std::uint64_t next_sequence, const SealPayload& payload,
-                          std::uint32_t salt, std::byte* to);
+std::uint32_t encode_sync_mark(std::uint64_t next_sequence, std::uint64_t wall_us,
+                               std::uint64_t durable, std::uint32_t salt, std::byte* to);
+std::uint32_t encode_seal(std::uint64_t next_sequence, std::uint64_t wall_us,
+                          const SealPayload& payload, std::uint32_t salt, std::byte* to);
 
 /// Of payloads whose CRC holds and whose size the decoder has checked.
 std::uint64_t decode_sync_mark(std::span<const std::byte> payload);

@@ -38,12 +38,12 @@ Log::Log(FileSystem& files, std::string directory, LogOptions options, const Uui
       segments_(files, store_config(directory, options_, start), registry),
       next_sequence_(start.next_sequence),
       last_crc_(start.last_frame_crc),
+      last_wall_us_(start.last_wall_us),
       appended_(start.next_sequence - 1),
       durable_(start.next_sequence - 1),
       first_sequence_(start.next_sequence) {
   SELVEDGE_ASSERT(start.next_sequence > 0 && start.segment_number > 0);
-  last_frame_.sequence = start.next_sequence - 1;
-  last_frame_.header_crc = start.last_frame_crc;
+  last_frame_ = start.last_entries;
   for (Buffer& buffer : buffers_) {
     buffer.capacity = options_.buffer_bytes + buffer_start_bytes + buffer_end_bytes;
     buffer.bytes.reset(new std::byte[buffer.capacity]);
@@ -159,6 +159,7 @@ Appended Log::append(const FrameParts& parts) {
   FrameHeader header;
   header.sequence = next_sequence_;
   header.transaction = parts.transaction == transaction_self ? next_sequence_ : parts.transaction;
+  header.wall_us = last_wall_us_ = std::max(last_wall_us_, parts.wall_us);
   header.entity = parts.entity;
   header.payload_bytes = static_cast<std::uint32_t>(payload_bytes);
   header.count = parts.count;
@@ -212,8 +213,8 @@ void Log::Section::publish() {
 
 void Log::append_seal(const SealPayload& next) {
   Buffer& buffer = *active_;
-  last_crc_ =
-      encode_seal(next_sequence_, next, segment_.header.salt, buffer.bytes.get() + buffer.filled);
+  last_crc_ = encode_seal(next_sequence_, last_wall_us_, next, segment_.header.salt,
+                          buffer.bytes.get() + buffer.filled);
   buffer.filled += seal_frame_bytes;
   buffer.holds_frames = true;
   bytes_ += seal_frame_bytes;
@@ -231,6 +232,7 @@ void Log::start_buffer(bool new_segment) {
   }
   buffer.mark_at = buffer.filled;
   buffer.mark_sequence = next_sequence_;
+  buffer.mark_wall_us = last_wall_us_;
   buffer.filled += sync_mark_frame_bytes;
   buffer.holds_frames = false;
 }

@@ -43,12 +43,20 @@ struct LogOptions {
   std::function<std::uint32_t()> random;
 };
 
+/// The newest frame with entries: a snapshot's footer names both (rule: bind snapshot to history).
+struct LastFrame {
+  std::uint64_t sequence = 0;  ///< its last; 0 = none
+  std::uint32_t header_crc = 0;
+};
+
 /// Where a log goes on. A new store: the defaults. After recovery: from LogExtent. A log always
 /// goes on in a new segment, with a new salt.
 struct LogStart {
   std::uint64_t next_sequence = 1;
   std::uint64_t segment_number = 1;  ///< larger than any on disk or listed
   std::uint32_t last_frame_crc = 0;  ///< of the frame before
+  LastFrame last_entries;            ///< the newest frame with entries, if it is known
+  std::uint64_t last_wall_us = 0;    ///< newest wall time that anything names
 };
 
 struct LogStats {
@@ -67,12 +75,6 @@ struct LogStats {
 struct Appended {
   std::uint64_t first = 0;
   std::uint64_t last = 0;
-};
-
-/// The newest frame with entries: a snapshot's footer names both (rule: bind snapshot to history).
-struct LastFrame {
-  std::uint64_t sequence = 0;  ///< its last
-  std::uint32_t header_crc = 0;
 };
 
 /// Appends frames to segment files and makes them durable in groups.
@@ -159,6 +161,7 @@ class Log {
     std::size_t filled = 0;   ///< header and mark included
     std::size_t mark_at = 0;  ///< where the sync mark goes
     std::uint64_t mark_sequence = 0;
+    std::uint64_t mark_wall_us = 0;
     bool holds_frames = false;  ///< something beside header and mark
   };
   struct Segment {
@@ -225,6 +228,7 @@ class Log {
   Segment segment_ SELVEDGE_GUARDED_BY(log_lock_);
   LastFrame last_frame_ SELVEDGE_GUARDED_BY(log_lock_);
   std::uint32_t last_crc_ SELVEDGE_GUARDED_BY(log_lock_);
+  std::uint64_t last_wall_us_ SELVEDGE_GUARDED_BY(log_lock_);
   std::uint64_t frames_ SELVEDGE_GUARDED_BY(log_lock_) = 0;
   std::uint64_t bytes_ SELVEDGE_GUARDED_BY(log_lock_) = 0;
   bool closed_ SELVEDGE_GUARDED_BY(log_lock_) = false;

@@ -166,7 +166,7 @@ Log::Cut Log::cut(const Request& wanted) {
   result.last_sequence = next_sequence_ - 1;
   result.new_segment = next.has_value();
   if (segment_.file != nullptr && (active_->holds_frames || seal)) {
-    encode_sync_mark(active_->mark_sequence, durable(), segment_.header.salt,
+    encode_sync_mark(active_->mark_sequence, active_->mark_wall_us, durable(), segment_.header.salt,
                      active_->bytes.get() + active_->mark_at);
     bytes_ += sync_mark_frame_bytes;
     if (seal) {

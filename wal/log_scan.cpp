@@ -168,6 +168,7 @@ Status LogScan::choose_start() {
   if (first_valid == nullptr) {
     return {};
   }
+  result_.beginning_missing = true;
   return damage(Error(ErrorCode::corruption, "the log's beginning is missing")
                     .at(first_valid->path, 0)
                     .mismatch("a segment that begins at or before sequence " + number(next_),
@@ -293,11 +294,14 @@ Status LogScan::read_frames(std::size_t index) {
 
 Status LogScan::deliver(const FrameView& frame, SegmentExtent& extent) {
   ++extent.frames;
+  result_.wall_us = std::max(result_.wall_us, frame.header.wall_us);
   if (frame.header.kind == FrameKind::sync_mark) {
     result_.watermark = std::max(result_.watermark, decode_sync_mark(frame.payload));
     return {};
   }
   extent.entries += frame.header.count;
+  result_.last_entries = frame.header;
+  result_.last_entries_crc = frame.header_crc;
   if (sink_ && frame.header.last_sequence() >= options_.from_sequence) {
     return sink_(frame);
   }
@@ -328,6 +332,8 @@ Result<bool> LogScan::skip_regenerable(SegmentReader& reader, const ReadStep& st
                              header,
                              "payload crc: expected " + step.expected + ", found " + step.found});
   reader.skip_damaged(header, step.frame.header_crc);
+  result_.last_entries = header;
+  result_.last_entries_crc = step.frame.header_crc;
   return true;
 }
 

@@ -129,4 +129,14 @@ Status erase_dropped(FileSystem& files, const LogExtent& log) {
   return {};
 }
 
+Status make_durable(FileSystem& files, const std::string& directory, const LogExtent& log) {
+  for (const SegmentExtent& segment : log.segments) {
+    if (segment.scanned) {
+      SELVEDGE_TRY(const auto file, files.open(segment.path, OpenMode::read_write));
+      SELVEDGE_TRY(file->sync());
+    }
+  }
+  return log.segments.empty() ? Status{} : files.sync_dir(directory);
+}
+
 }  // namespace selvedge::wal

@@ -79,6 +79,10 @@ struct LogExtent {
   FrameLocation end;                     ///< where the next frame would stand; segment 0 = no log
   std::uint64_t next_sequence = 1;       ///< expected at the end
   std::uint32_t last_frame_crc = 0;      ///< header CRC of the last frame: the successor names it
+  FrameHeader last_entries;              ///< the last frame with entries; count 0 = none was read
+  std::uint32_t last_entries_crc = 0;    ///< its header CRC
+  std::uint64_t wall_us = 0;             ///< newest wall time in a frame
+  bool beginning_missing = false;        ///< salvage: no segment reaches back to `from_sequence`
   std::uint64_t watermark = 0;           ///< largest durable watermark seen in the log
   std::uint64_t segment_number_max = 0;  ///< largest on disk or listed: new ones come after it
   bool closed_cleanly = false;           ///< the last frame is the seal of a close
@@ -142,5 +146,9 @@ Status erase_tail(FileSystem& files, const std::string& path, std::uint64_t offs
 
 /// Erases every dropped range of a scanned log.
 Status erase_dropped(FileSystem& files, const LogExtent& log);
+
+/// Syncs what was read. A process that died leaves frames that only the system's cache has: nobody
+/// may see or build on them before they are on the disk.
+Status make_durable(FileSystem& files, const std::string& directory, const LogExtent& log);
 
 }  // namespace selvedge::wal

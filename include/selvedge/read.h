@@ -312,6 +312,9 @@ class Reader {
   [[nodiscard]] bool exists(NodeId id) const;
   [[nodiscard]] bool exists(EdgeId id) const;
   [[nodiscard]] std::vector<LabelId> labels(NodeId id) const;
+  /// The embedding of a node under a key (`Store::set_embedding`); absent when there is none. The
+  /// view of a transaction sees those set before it began. Cost: a lock, a hash, a copy.
+  [[nodiscard]] std::optional<std::vector<float>> embedding(NodeId id, KeyRef key) const;
 
   [[nodiscard]] EdgeCursor edges(NodeId node, Direction direction) const&;
   [[nodiscard]] EdgeCursor edges(NodeId node, Direction direction, TypeRef type) const&;

@@ -306,6 +306,13 @@ class Store final : public Writer {
   Status delete_nodes(std::span<const NodeId> ids) override;
   Status delete_edges(std::span<const EdgeId> ids) override;
 
+  /// Sets the embedding of a node under a key: a vector that can be computed again, kept outside
+  /// the node's properties. It is logged, and recovered, but belongs to no transaction, never
+  /// conflicts, and a damaged log entry of one costs that value only, instead of refusing to open.
+  /// At most 262,144 floats; an empty vector removes it. Errors: not_found, too_large,
+  /// and those of any write.
+  Status set_embedding(NodeId id, KeyRef key, std::span<const float> values);
+
   /// Interns a name (logs it if it is new).
   Result<LabelId> label_id(std::string_view name);
   Result<TypeId> type_id(std::string_view name);

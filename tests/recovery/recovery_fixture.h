@@ -140,10 +140,37 @@ class RecoveryTest : public testing::Test, protected wal::SegmentRegistry {
   }
 
   // --- frames --------------------------------------------------------------------------------
-  /// An entry of no transaction; returns its sequence.
-  std::uint64_t plain(const Write& write) {
-    return frame(0, 0, {write}, [&](ByteWriter& to) { to.put(wall_us); }).first;
+  wal::Appended frame(std::uint64_t transaction, std::uint8_t flags,
+                      const std::vector<Write>& writes,
+                      const std::function<void(ByteWriter&)>& head = {},
+                      const std::function<void(ByteWriter&)>& tail = {}, std::uint64_t entity = 0) {
+    ByteWriter payload;
+    if (head) {
+      head(payload);
+    }
+    ChangeWriter writer(payload);
+    for (const Write& write : writes) {
+      write(writer);
+    }
+    if (tail) {
+      tail(payload);
+    }
+    wal::FrameParts parts;
+    parts.flags = flags;
+    parts.transaction = transaction;
+    parts.wall_us = wall_us;
+    parts.entity = entity;
+    parts.count = static_cast<std::uint32_t>(
+        writes.size() + ((flags & wal::frame_flags::begin) != 0 ? 1 : 0) +
+        ((flags & (wal::frame_flags::commit | wal::frame_flags::abort)) != 0 ? 1 : 0));
+    parts.payload = {payload.span(), {}, {}};
+    parts.payload_crc = wal::payload_crc(parts.payload[0]);
+    auto section = log->enter(wal::frame_bytes(payload.size(), flags));
+    EXPECT_TRUE(section) << section.error().message();
+    return section->append(parts);
   }
+  /// An entry of no transaction; returns its sequence.
+  std::uint64_t plain(const Write& write) { return frame(0, 0, {write}, {}).first; }
   void define(graph::NameKind kind, std::uint32_t id, std::string_view text) {
     plain([&](ChangeWriter& to) { to.define_name(kind, id, text); });
   }
@@ -152,7 +179,7 @@ class RecoveryTest : public testing::Test, protected wal::SegmentRegistry {
     return frame(
                wal::transaction_self, wal::frame_flags::begin | wal::frame_flags::commit, writes,
                [](ByteWriter& to) { graph::put_begin(to, {}); },
-               [&](ByteWriter& to) { graph::put_commit(to, wall_us, writes.size()); })
+               [&](ByteWriter& to) { graph::put_commit(to, writes.size()); })
                .first +
            1;
   }
@@ -173,27 +200,20 @@ class RecoveryTest : public testing::Test, protected wal::SegmentRegistry {
   void commit(std::uint64_t number, const std::vector<Write>& writes = {}) {
     operations[number] += writes.size();
     ends[number] = frame(number, wal::frame_flags::commit, writes, {}, [&](ByteWriter& to) {
-                     graph::put_commit(to, wall_us, operations[number]);
+                     graph::put_commit(to, operations[number]);
                    }).last;
   }
   void abort(std::uint64_t number) {
     frame(number, wal::frame_flags::abort, {}, {},
-          [&](ByteWriter& to) { graph::put_abort(to, wall_us, "why not"); });
+          [&](ByteWriter& to) { graph::put_abort(to, "why not"); });
   }
   std::uint64_t embed(std::uint64_t node, std::uint32_t key, float value,
                       std::uint64_t transaction = 0) {
-    operations[transaction] += 1;
     const std::array<float, 1> floats = {value};
-    return frame(
-               transaction, wal::frame_flags::regenerable, {[&](ChangeWriter& to) {
-                 to.update_embedding(node, key, std::as_bytes(std::span(floats)));
-               }},
-               [&](ByteWriter& to) {
-                 if (transaction == 0) {
-                   to.put(wall_us);
-                 }
-               },
-               {}, node)
+    return frame(transaction, wal::frame_flags::regenerable, {[&](ChangeWriter& to) {
+                   to.update_embedding(node, key, std::as_bytes(std::span(floats)));
+                 }},
+                 {}, {}, node)
         .first;
   }
 
@@ -276,7 +296,13 @@ class RecoveryTest : public testing::Test, protected wal::SegmentRegistry {
     std::vector<Link> edges{};
     std::vector<snapshot::FreeSlot> free_nodes{};
     std::vector<snapshot::FreeSlot> free_edges{};
-    std::vector<Embedding> embeddings{};
+    struct Vector {
+      std::uint64_t node = 0;
+      std::uint64_t sequence = 0;
+      std::uint32_t key = 0;
+      std::vector<float> values;
+    };
+    std::vector<Vector> embeddings{};
     std::uint64_t low_water = 0;  ///< 0 = begin
     snapshot::Kind kind = snapshot::Kind::checkpoint;
   };
@@ -307,7 +333,7 @@ class RecoveryTest : public testing::Test, protected wal::SegmentRegistry {
     for (const auto& slot : shot.free_edges) {
       EXPECT_TRUE(writer.add_free_edge(slot));
     }
-    for (const Embedding& each : shot.embeddings) {
+    for (const auto& each : shot.embeddings) {
       EXPECT_TRUE(writer.add_embedding(
           {each.node, each.sequence, each.key, std::as_bytes(std::span(each.values))}));
     }
@@ -377,6 +403,19 @@ class RecoveryTest : public testing::Test, protected wal::SegmentRegistry {
     }
     EXPECT_EQ(content(), before);
   }
+  /// Makes true on disk what recovery decided.
+  static void repair(const RecoveryInput& input, Recovered& recovered) {
+    const Status settled = settle_log(input, recovered);
+    EXPECT_TRUE(settled) << settled.error().message();
+    const Status removed = remove_left_overs(input, recovered);
+    EXPECT_TRUE(removed) << removed.error().message();
+  }
+  /// The embedding that recovery put into the graph; empty: none.
+  std::vector<float> embedding(std::uint64_t node, std::uint32_t key) const {
+    std::vector<float> values;
+    graph->embeddings.read(node, key, ~std::uint64_t{0}, values);
+    return values;
+  }
   /// Recovers, repairs, and goes on in a new segment, as a store does.
   Recovered reopen() {
     stop();
@@ -386,13 +425,12 @@ class RecoveryTest : public testing::Test, protected wal::SegmentRegistry {
       return {};
     }
     const RecoveryInput input{posix_file_system(), path, manifest, options, graph};
-    const Status repaired = repair(input, *recovered);
-    EXPECT_TRUE(repaired) << repaired.error().message();
+    repair(input, *recovered);
     manifest.snapshots = recovered->snapshots;
     manifest.segments = recovered->segments;
     manifest.watermark = recovered->next_sequence - 1;
     open_log({recovered->next_sequence, recovered->log.segment_number_max + 1,
-              recovered->log.last_frame_crc});
+              recovered->log.last_frame_crc, recovered->last_entries, recovered->wall_us});
     for (const std::uint64_t number : recovered->open_transactions) {
       abort(number);
     }
@@ -450,34 +488,6 @@ class RecoveryTest : public testing::Test, protected wal::SegmentRegistry {
     listed.salt = info.salt;
     manifest.segments.push_back(listed);
     return {};
-  }
-  wal::Appended frame(std::uint64_t transaction, std::uint8_t flags,
-                      const std::vector<Write>& writes,
-                      const std::function<void(ByteWriter&)>& head = {},
-                      const std::function<void(ByteWriter&)>& tail = {}, std::uint64_t entity = 0) {
-    ByteWriter payload;
-    if (head) {
-      head(payload);
-    }
-    ChangeWriter writer(payload);
-    for (const Write& write : writes) {
-      write(writer);
-    }
-    if (tail) {
-      tail(payload);
-    }
-    wal::FrameParts parts;
-    parts.flags = flags;
-    parts.transaction = transaction;
-    parts.entity = entity;
-    parts.count = static_cast<std::uint32_t>(
-        writes.size() + ((flags & wal::frame_flags::begin) != 0 ? 1 : 0) +
-        ((flags & (wal::frame_flags::commit | wal::frame_flags::abort)) != 0 ? 1 : 0));
-    parts.payload = {payload.span(), {}, {}};
-    parts.payload_crc = wal::payload_crc(parts.payload[0]);
-    auto section = log->enter(wal::frame_bytes(payload.size(), flags));
-    EXPECT_TRUE(section) << section.error().message();
-    return section->append(parts);
   }
   /// Lists, labels, counts and free slots say the same as the records.
   void check_derived(const Recovered& recovered, const State& expected) {

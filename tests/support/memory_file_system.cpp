@@ -200,11 +200,43 @@ Result<FileKind> MemoryFileSystem::kind(const std::string& path) {
   return names_.count(path) != 0 ? FileKind::file : FileKind::none;
 }
 
+/// Every inode once, whatever names it has.
+void MemoryFileSystem::copy_cache(MemoryFileSystem& to) const {
+  std::map<const Inode*, std::shared_ptr<Inode>> copies;
+  const auto copy = [&](const std::shared_ptr<Inode>& inode) -> std::shared_ptr<Inode> {
+    if (inode == nullptr) {
+      return nullptr;
+    }
+    auto& fresh = copies[inode.get()];
+    if (fresh == nullptr) {
+      const std::lock_guard inner(inode->mutex);
+      fresh = std::make_shared<Inode>();
+      fresh->data = inode->data;
+      fresh->durable = inode->durable;
+      fresh->pending = inode->pending;
+    }
+    return fresh;
+  };
+  for (const auto& [name, inode] : names_) {
+    to.names_[name] = copy(inode);
+  }
+  for (const auto& [name, inode] : durable_names_) {
+    to.durable_names_[name] = copy(inode);
+  }
+  for (const NameChange& each : pending_names_) {
+    to.pending_names_.push_back({each.directory, each.name, copy(each.inode)});
+  }
+}
+
 std::unique_ptr<MemoryFileSystem> MemoryFileSystem::crash(Keep keep, std::uint64_t seed) const {
   std::mt19937_64 random(seed);
   auto after = std::make_unique<MemoryFileSystem>();
   const std::lock_guard lock(mutex_);
   after->directories_ = directories_;
+  if (keep == Keep::cached) {
+    copy_cache(*after);
+    return after;
+  }
   auto names = durable_names_;
   const std::size_t kept_names = keep == Keep::nothing ? 0
                                  : keep == Keep::everything

@@ -13,8 +13,9 @@
 
 namespace selvedge::test {
 
-/// What a crash keeps of operations that were not synced.
-enum class Keep { nothing, everything, random };
+/// What a crash keeps of operations that were not synced. `cached`: only the process died; all of
+/// it is still there, and still not durable.
+enum class Keep { nothing, everything, random, cached };
 
 /// Role: files and directories with what is cached and what is durable. `sync_data` makes a file's
 ///   bytes durable, `sync_dir` a directory's entries, nothing else does.
@@ -51,6 +52,7 @@ class MemoryFileSystem final : public FileSystem {
     std::string name;
     std::shared_ptr<Inode> inode;  ///< null: gone
   };
+  void copy_cache(MemoryFileSystem& to) const;
   void change(const std::string& path, std::shared_ptr<Inode> inode);
 
   mutable std::mutex mutex_;

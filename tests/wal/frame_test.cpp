@@ -15,6 +15,7 @@ FrameHeader sample(std::uint8_t flags = frame_flags::begin | frame_flags::commit
   FrameHeader header;
   header.sequence = 41;
   header.transaction = 41;
+  header.wall_us = 0x99aabbccddeeff00;
   header.entity = (flags & frame_flags::regenerable) != 0 ? 0x1122334455667788 : 0;
   header.payload_bytes = 100;
   header.count = 3;
@@ -25,7 +26,7 @@ FrameHeader sample(std::uint8_t flags = frame_flags::begin | frame_flags::commit
 
 TEST(Frame, HeaderComesBack) {
   for (const std::uint8_t flags : std::array<std::uint8_t, 3>{0, 3, 8}) {
-    std::vector<std::byte> bytes(48);
+    std::vector<std::byte> bytes(56);
     encode_frame_header(sample(flags), 99, bytes.data());
     const DecodedFrame decoded = decode_frame_header(bytes, 99);
     EXPECT_EQ(decoded.fault, FrameFault::none);
@@ -34,7 +35,7 @@ TEST(Frame, HeaderComesBack) {
 }
 
 TEST(Frame, LayoutIsPinned) {
-  std::vector<std::byte> bytes(48);
+  std::vector<std::byte> bytes(56);
   encode_frame_header(sample(frame_flags::regenerable), 0x01020304, bytes.data());
   EXPECT_EQ(load_le<std::uint32_t>(&bytes[4]), 100U);
   EXPECT_EQ(load_le<std::uint64_t>(&bytes[8]), 41U);
@@ -44,13 +45,14 @@ TEST(Frame, LayoutIsPinned) {
   EXPECT_EQ(bytes[32], std::byte{1});
   EXPECT_EQ(bytes[33], std::byte{8});
   EXPECT_EQ(bytes[34], std::byte{1});
-  EXPECT_EQ(load_le<std::uint64_t>(&bytes[40]), 0x1122334455667788U);
+  EXPECT_EQ(load_le<std::uint64_t>(&bytes[40]), 0x99aabbccddeeff00U);
+  EXPECT_EQ(load_le<std::uint64_t>(&bytes[48]), 0x1122334455667788U);
   EXPECT_EQ(load_le<std::uint32_t>(&bytes[0]),
-            base::crc32c(0x01020304, std::span(bytes).subspan(4, 44)));
+            base::crc32c(0x01020304, std::span(bytes).subspan(4, 52)));
 }
 
 TEST(Frame, EveryFlippedBitIsSeen) {
-  std::vector<std::byte> good(48);
+  std::vector<std::byte> good(56);
   encode_frame_header(sample(frame_flags::regenerable), 99, good.data());
   for (std::size_t bit = 0; bit < good.size() * 8; ++bit) {
     std::vector<std::byte> bad = good;
@@ -60,7 +62,7 @@ TEST(Frame, EveryFlippedBitIsSeen) {
 }
 
 TEST(Frame, AnotherGenerationNeverPasses) {
-  std::vector<std::byte> bytes(48);
+  std::vector<std::byte> bytes(56);
   encode_frame_header(sample(), 99, bytes.data());
   for (std::uint32_t salt = 0; salt < 100'000; ++salt) {
     if (salt != 99) {
@@ -70,7 +72,7 @@ TEST(Frame, AnotherGenerationNeverPasses) {
 }
 
 TEST(Frame, NamesWhatIsWrong) {
-  std::vector<std::byte> bytes(48);
+  std::vector<std::byte> bytes(56);
   EXPECT_EQ(decode_frame_header(bytes, 99).fault, FrameFault::zeros);
   EXPECT_EQ(decode_frame_header({}, 99).fault, FrameFault::zeros);
 
@@ -78,11 +80,11 @@ TEST(Frame, NamesWhatIsWrong) {
   header.payload_bytes = payload_bytes_max + 1;
   encode_frame_header(header, 99, bytes.data());
   EXPECT_EQ(decode_frame_header(bytes, 99).fault, FrameFault::length);
-  EXPECT_EQ(decode_frame_header(std::span(bytes).first(39), 99).fault, FrameFault::cut_off);
+  EXPECT_EQ(decode_frame_header(std::span(bytes).first(47), 99).fault, FrameFault::cut_off);
 
   encode_frame_header(sample(), 99, bytes.data());
   bytes[34] = std::byte{2};
-  store_le(bytes.data(), base::crc32c(99, std::span(bytes).subspan(4, 36)));
+  store_le(bytes.data(), base::crc32c(99, std::span(bytes).subspan(4, 44)));
   EXPECT_EQ(decode_frame_header(bytes, 99).fault, FrameFault::newer_version);
 }
 
@@ -91,7 +93,7 @@ TEST(Frame, RefusesContradictions) {
     FrameHeader header = sample(0);
     header.transaction = 0;
     change(header);
-    std::vector<std::byte> bytes(48);
+    std::vector<std::byte> bytes(56);
     encode_frame_header(header, 99, bytes.data());
     return decode_frame_header(bytes, 99).fault;
   };

@@ -169,7 +169,7 @@ TEST_F(WalScanner, RefusesAFrameOfANewerFormatEvenInTheTail) {
   content[last.offset + 34] = 2;
   const auto salt = registry.listed()[0].salt;
   const std::uint32_t crc =
-      base::crc32c(salt, as_bytes(std::string_view(content).substr(last.offset + 4, 36)));
+      base::crc32c(salt, as_bytes(std::string_view(content).substr(last.offset + 4, 44)));
   std::memcpy(&content[last.offset], &crc, 4);
   set_bytes(1, content);
   const auto found = scan();
@@ -402,7 +402,7 @@ TEST_F(WalScanner, ADamagedHeaderOfARegenerableEntryIsDamage) {
   write_regenerable("embedding", 77);
   write("2");
   const Place frame = place(1, 1);
-  flip(1, frame.offset + 40);
+  flip(1, frame.offset + 48);
   expect_refused(1, frame.offset);
 }
 

@@ -76,7 +76,11 @@ class WalTest : public testing::Test {
     ASSERT_TRUE(found) << found.error().message();
     const Status erased = erase_dropped(files, *found);
     ASSERT_TRUE(erased) << erased.error().message();
-    start = {found->next_sequence, found->segment_number_max + 1, found->last_frame_crc};
+    start = {found->next_sequence,
+             found->segment_number_max + 1,
+             found->last_frame_crc,
+             {found->next_sequence - 1, found->last_entries_crc},
+             found->wall_us};
     open();
   }
 

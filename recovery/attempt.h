@@ -1,0 +1,87 @@
+// One attempt to recover from one snapshot, or none, and the log.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "recovery/apply.h"
+#include "recovery/recovery.h"
+#include "recovery/transactions.h"
+#include "snapshot/snapshot_reader.h"
+
+namespace selvedge::recovery {
+
+/// Frames with their own copies of the payload, up to a bounded size.
+struct Batch {
+  struct Item {
+    wal::FrameHeader header;
+    wal::FrameLocation location;
+    std::size_t offset = 0;
+  };
+  std::vector<Item> items;
+  std::vector<std::byte> bytes;
+
+  void add(const wal::FrameView& frame) {
+    items.push_back({frame.header, frame.location, bytes.size()});
+    bytes.insert(bytes.end(), frame.payload.begin(), frame.payload.end());
+  }
+  [[nodiscard]] std::span<const std::byte> payload(const Item& item) const {
+    return std::span(bytes).subspan(item.offset, item.header.payload_bytes);
+  }
+  void clear() {
+    items.clear();
+    bytes.clear();
+  }
+};
+
+/// Role: fills a graph from one snapshot (or none) and the log. The phases are in phases.cpp, the
+///   first of them in analyse.cpp.
+/// Invariants: nothing on disk changes. Every error about bytes of the log names file and offset.
+/// Threads: `run` from one; it starts its own.
+/// After failure: the graph is thrown away; `usable` tells whether an older snapshot may do.
+class Attempt {
+ public:
+  Attempt(const RecoveryInput& input, Recovered& out);
+
+  /// `usable` is cleared when the snapshot, not the log, is at fault: try the one before.
+  Status run(const snapshot::ManifestSnapshot* chosen, bool& usable);
+
+ private:
+  Status open_snapshot(const snapshot::ManifestSnapshot& chosen, bool& usable);
+  Status load_snapshot(bool& usable);
+  Status load_chunk(const snapshot::Chunk& chunk, snapshot::Tally& tally);
+  Status analyse(bool& usable);
+  Status without_log();
+  Status check_base(bool& usable) const;
+  Status note_frame(const wal::FrameView& frame);
+  Status note_plain(const wal::FrameView& frame);
+  Status note_embedding(const wal::FrameView& frame);
+  void count_transactions();
+  Status phase(ApplyPhase which);
+  Status forward(bool transactional, PhaseReport& report);
+  Status apply_batch(const Batch& batch, PhaseReport& report);
+  Status undo_losers();
+  Status undo_one(std::uint64_t number, const Streamed& transaction);
+  Status undo_frame(const wal::OwnedFrame& frame, ApplyCount& total);
+  Status cover_snapshot_slots();
+  void report_log();
+  /// The error with the frame's file and offset, unless it names a place already.
+  [[nodiscard]] Status placed(Status status, wal::FrameLocation location) const;
+
+  const RecoveryInput& input_;
+  Recovered& out_;
+  graph::Graph& graph_;
+  Applier applier_;
+  const unsigned workers_;
+  wal::LogScanner scanner_;
+  std::optional<snapshot::SnapshotReader> snapshot_;
+  std::uint64_t low_water_ = 1;
+  TransactionTable table_;
+  std::uint64_t plain_entries_ = 0;
+  bool bound_ = true;  ///< no frame contradicts the snapshot's footer
+};
+
+}  // namespace selvedge::recovery
