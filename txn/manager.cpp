@@ -106,6 +106,7 @@ void Manager::status_free(void* context, graph::TxnStatus* status) {
   state->spills = 0;
   state->savepoints.clear();
   state->commit_sequence = 0;
+  state->compacted_items = 0;
   state->stamped.store(false, std::memory_order_relaxed);
   state->next_finished.store(nullptr, std::memory_order_relaxed);
   state->phase = Phase::idle;

@@ -139,9 +139,15 @@ class Manager {
   void trim(std::atomic<std::uint64_t>& head, std::uint64_t horizon, bool edge);
   void prune_waiting(std::uint64_t floor) SELVEDGE_REQUIRES(reclaim_mutex_);
   void prune_chain(std::uint64_t head_word, std::uint64_t floor) SELVEDGE_REQUIRES(reclaim_mutex_);
+  void prune_items(const State& state, std::uint64_t floor) SELVEDGE_REQUIRES(reclaim_mutex_);
+  bool no_view_between(const State& older, const State& newer) const
+      SELVEDGE_REQUIRES(reclaim_mutex_);
+  void absorb(State& older, State& newer, std::uint64_t floor) SELVEDGE_REQUIRES(reclaim_mutex_);
+  void compact(State& state, std::uint64_t floor) SELVEDGE_REQUIRES(reclaim_mutex_);
+  std::atomic<std::uint64_t>& head_of(const WriteItem& item);
   void settle_edge(std::uint64_t id, const WriteItem& item, std::uint64_t horizon);
   void settle_label(std::uint64_t id, const WriteItem& item, std::uint64_t horizon);
-  void release_label(std::uint64_t id, const WriteItem& item);
+  bool release_label(std::uint64_t id, const WriteItem& item);
   void remove_edge(std::uint64_t id, const WriteItem& item);
   void kill_entries(std::uint64_t edge, const WriteItem& item);
   void remove_node(std::uint64_t id);
@@ -167,7 +173,8 @@ class Manager {
   State* finished_first_ = &finished_anchor_;  ///< the last settled one: its next waits first
   graph::ReaderSlot* const reclaim_slot_;
   graph::BaseCounts base_counts_ SELVEDGE_GUARDED_BY(reclaim_mutex_);
-  State* prune_at_ SELVEDGE_GUARDED_BY(reclaim_mutex_) = nullptr;
+  State* prune_at_ SELVEDGE_GUARDED_BY(reclaim_mutex_) = nullptr;      // last looked at
+  State* prune_before_ SELVEDGE_GUARDED_BY(reclaim_mutex_) = nullptr;  // the one before it
   std::vector<std::uint64_t> prune_views_ SELVEDGE_GUARDED_BY(reclaim_mutex_);
   alignas(128) std::atomic<std::uint64_t> waiting_{0};
   std::atomic<std::uint64_t> since_reclaim_{0};

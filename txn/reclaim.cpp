@@ -89,6 +89,7 @@ void Manager::reclaim(bool everything) {
       settle(*state, reached);
       if (prune_at_ == state) {
         prune_at_ = nullptr;
+        prune_before_ = nullptr;
       }
       // The settled state stays as the list's anchor; the one before it is done with.
       if (finished_first_ != &finished_anchor_) {
@@ -143,7 +144,7 @@ void Manager::settle_item(const WriteItem& item, std::uint64_t horizon) {
       }
       break;
     case WriteKind::add_label: settle_label(id, item, horizon); break;
-    case WriteKind::remove_label: release_label(id, item); break;
+    case WriteKind::remove_label: static_cast<void>(release_label(id, item)); break;
   }
 }
 
@@ -172,61 +173,6 @@ void Manager::trim(std::atomic<std::uint64_t>& head_word, std::uint64_t horizon,
     }
     return;
   }
-}
-
-/// Takes out versions that fall between all views: `newer` hides them from every view at or after
-/// its commit, and no view stands between the two commits.
-void Manager::prune_chain(std::uint64_t head_word, std::uint64_t floor) {
-  for (Head head{head_word}; !head.empty() && !head.is_inline();) {
-    Version* newer = head.version();
-    const std::uint64_t newer_at =
-        graph::committed_at(newer->stamp.load(std::memory_order_acquire));
-    const Head below{newer->prev()};
-    if (newer_at == 0 || newer_at > floor || below.empty()) {
-      head = below;
-      continue;
-    }
-    const std::uint64_t below_at =
-        below.is_inline()
-            ? below.sequence()
-            : graph::committed_at(below.version()->stamp.load(std::memory_order_acquire));
-    const auto first = std::lower_bound(prune_views_.begin(), prune_views_.end(), below_at);
-    const bool seen = below_at == 0 || (first != prune_views_.end() && *first < newer_at);
-    if (seen) {
-      head = below;
-      continue;
-    }
-    const std::uint64_t rest = below.is_inline() ? 0 : below.version()->prev();
-    newer->prev_word().exchange(rest, std::memory_order_seq_cst);
-    if (!below.is_inline()) {
-      graph_.retire_version(below.version());
-    }
-  }
-}
-
-/// An old view holds settling back, but not the versions that it cannot see.
-void Manager::prune_waiting(std::uint64_t floor) {
-  if (waiting_.load(std::memory_order_relaxed) < 1024 || !graph_.epochs.views(prune_views_)) {
-    return;
-  }
-  State* state = prune_at_ != nullptr ? prune_at_ : finished_first_;
-  for (std::size_t budget = 1024; budget > 0; --budget) {
-    State* next = state->next_finished.load(std::memory_order_acquire);
-    if (next == nullptr || !next->stamped.load(std::memory_order_acquire) ||
-        next->commit_sequence > floor) {
-      break;
-    }
-    state = next;
-    for (const WriteItem& item : state->writes) {
-      const std::uint64_t slot = id_bits::slot(item.id());
-      if (item.kind() == WriteKind::update_node || item.kind() == WriteKind::delete_node) {
-        prune_chain(graph_.nodes.at(slot).head.load(std::memory_order_acquire), floor);
-      } else if (item.kind() == WriteKind::update_edge || item.kind() == WriteKind::delete_edge) {
-        prune_chain(graph_.edges.at(slot).head.load(std::memory_order_acquire), floor);
-      }
-    }
-  }
-  prune_at_ = state == finished_first_ ? nullptr : state;
 }
 
 /// Marks an edge's two entries settled if the edge exists for every present and future view. Under
@@ -309,23 +255,24 @@ void Manager::settle_label(std::uint64_t id, const WriteItem& item, std::uint64_
   }
 }
 
-/// The entry dies when no version of the node carries the label any more.
-void Manager::release_label(std::uint64_t id, const WriteItem& item) {
+/// The entry dies when no version of the node carries the label any more: true when it has.
+bool Manager::release_label(std::uint64_t id, const WriteItem& item) {
   graph::LabelList& list = graph_.label(item.a);
   const LatchGuard guard(list.latch);
   if (!entry_is(list.head, item.b, id)) {
-    return;
+    return true;
   }
   const NodeRecord* record = graph_.find(NodeId{id});
   if (record != nullptr) {
     for (Head head{record->head.load(std::memory_order_seq_cst)};
          !head.empty() && !head.is_inline(); head.word = head.version()->prev()) {
       if (carries(head, item.a)) {
-        return;
+        return false;
       }
     }
   }
   graph_.label_list(list).kill(item.b, id);
+  return true;
 }
 
 }  // namespace selvedge::txn

@@ -92,6 +92,7 @@ struct State : graph::TxnStatus {
 
   // After the commit.
   std::uint64_t commit_sequence = 0;
+  std::size_t compacted_items = 0;  ///< of `writes`, when they were last looked through
   std::atomic<bool> stamped{false};
   std::atomic<State*> next_finished{nullptr};
 
