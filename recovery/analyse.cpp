@@ -89,6 +89,7 @@ Status Attempt::analyse(bool& usable) {
   }
   wal::ScanOptions options;
   options.from_sequence = low_water_;
+  options.also_sequence = end;  // the frame that binds the snapshot to this history (rule 7)
   options.acknowledged = std::max(input_.manifest.watermark, end);
   options.store = input_.manifest.store;
   options.salvage = input_.options.salvage;
@@ -164,8 +165,6 @@ Status Attempt::check_base(bool& usable) const {
 
 Status Attempt::note_frame(const wal::FrameView& frame) {
   const wal::FrameHeader& header = frame.header;
-  ++out_.report.frames;
-  out_.report.analyse.entries += header.count;
   if (snapshot_ && header.count != 0) {
     const snapshot::Footer& footer = snapshot_->footer();
     if (header.sequence <= footer.end && footer.end <= header.last_sequence()) {
@@ -173,9 +172,12 @@ Status Attempt::note_frame(const wal::FrameView& frame) {
       bound_ = header.last_sequence() == footer.end && frame.header_crc == footer.end_frame_crc;
     }
   }
-  if (header.kind != wal::FrameKind::operations) {
+  if (header.kind != wal::FrameKind::operations ||
+      (header.count != 0 && header.last_sequence() < low_water_)) {
     return {};
   }
+  ++out_.report.frames;
+  out_.report.analyse.entries += header.count;
   if (header.regenerable()) {
     return note_embedding(frame);
   }

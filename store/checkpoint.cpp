@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdio>
 
+#include "base/yield_point.h"
 #include "snapshot/capture.h"
 #include "snapshot/snapshot_reader.h"
 #include "snapshot/snapshot_writer.h"
@@ -96,6 +97,7 @@ Status StoreImpl::take_checkpoint() {
   SELVEDGE_TRY(footer, writer->finish(footer));
   SELVEDGE_TRY(log_->sync(footer.end));  // before the name, before the manifest (rule 1)
   SELVEDGE_TRY(writer->adopt_name());
+  base::yield_point("checkpoint.named");
   SELVEDGE_TRY(adopt(entry_of(*writer, footer, created_us)));
   checkpoint_log_bytes_ = log_bytes;
   checkpoint_at_us_ = created_us;
@@ -158,7 +160,9 @@ Status StoreImpl::adopt(snapshot::ManifestSnapshot fresh) {
   if (kept.size() < 2 && all.size() < 2) {
     return {};  // the log from the very beginning is the first snapshot's fallback
   }
-  const std::uint64_t low_water = kept.size() < 2 ? 0 : kept.front().low_water;
+  // The frame that holds `end` stays too: it binds the snapshot to this history (rule 7).
+  const std::uint64_t low_water =
+      kept.size() < 2 ? 0 : std::min(kept.front().low_water, kept.front().end);
   SELVEDGE_TRY(const auto segments, segments_from(low_water));
   std::vector<std::uint64_t> dropped_segments;
   std::vector<std::string> dropped_snapshots;

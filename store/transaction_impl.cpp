@@ -11,6 +11,8 @@ void TransactionImpl::end() {
 
 Result<std::uint64_t> TransactionImpl::publish() {
   const std::uint64_t view = state_->view.sequence;
+  const std::uint64_t streamed = state_->number;
+  const std::uint64_t entries = state_->entries;
   auto committed = store_.manager().commit(state_);
   if (!committed) {
     // A conflict found at the end cannot be cured by trying the same commit again.
@@ -19,7 +21,8 @@ Result<std::uint64_t> TransactionImpl::publish() {
     }
     return committed;
   }
-  // The number was set under the log lock; the state is kept until an epoch has passed.
+  // Begin, entries and commit of one frame have consecutive sequences. The state is not ours now.
+  number_ = streamed != 0 || *committed == 0 ? streamed : *committed - entries - 1;
   end();
   return *committed == 0 ? view : *committed;
 }

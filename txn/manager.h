@@ -86,7 +86,7 @@ class Manager {
   Status rollback_to(State& state, std::size_t savepoint);
   /// Sends the private buffer to the log.
   Status spill(State& state);
-  /// Called before and after each operation: streams a full buffer.
+  /// Called before each operation: streams a full buffer.
   Status make_room(State& state);
   /// Undoes the last operation's items (from `items` on), whose entry is unlogged.
   void undo_operation(State& state, const SavepointMark& mark);

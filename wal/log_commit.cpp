@@ -129,7 +129,7 @@ void Log::lead() {
   if (cut_off.buffer != nullptr) {
     shrink(*cut_off.buffer);
   }
-  base::yield_point("wal.written");
+  base::yield_point("wal.synced");
 
   group_lock_.lock();
   finish(cut_off, std::move(status), static_cast<std::uint64_t>(nanoseconds.count()));
@@ -196,6 +196,7 @@ Status Log::write_out(const Cut& cut) {
     SELVEDGE_TRY(
         io::write_all(*cut.file, cut.offset, {cut.buffer->bytes.get(), cut.buffer->filled}));
   }
+  base::yield_point("wal.written");
   if (cut.sync) {
     SELVEDGE_TRY(cut.file->sync_data());
   }

@@ -147,7 +147,11 @@ Status LogScan::choose_start() {
   if (options_.from_sequence == 0) {
     return {};
   }
-  std::optional<std::size_t> last;
+  const std::uint64_t wanted = options_.also_sequence == 0
+                                   ? options_.from_sequence
+                                   : std::min(options_.from_sequence, options_.also_sequence);
+  std::optional<std::size_t> last;      // that has what is needed
+  std::optional<std::size_t> earliest;  // that has what is wanted besides
   const Candidate* first_valid = nullptr;
   for (std::size_t index = 0; index < candidates_.size(); ++index) {
     if (!candidates_[index].valid()) {
@@ -157,9 +161,12 @@ Status LogScan::choose_start() {
     if (candidates_[index].header.header.first_sequence <= options_.from_sequence) {
       last = index;
     }
+    if (candidates_[index].header.header.first_sequence <= wanted) {
+      earliest = index;
+    }
   }
   if (last) {
-    start_ = *last;
+    start_ = earliest.value_or(*last);
     pass_over(start_);
     return {};
   }
@@ -302,7 +309,9 @@ Status LogScan::deliver(const FrameView& frame, SegmentExtent& extent) {
   extent.entries += frame.header.count;
   result_.last_entries = frame.header;
   result_.last_entries_crc = frame.header_crc;
-  if (sink_ && frame.header.last_sequence() >= options_.from_sequence) {
+  const bool also = frame.header.sequence <= options_.also_sequence &&
+                    options_.also_sequence <= frame.header.last_sequence();
+  if (sink_ && (also || frame.header.last_sequence() >= options_.from_sequence)) {
     return sink_(frame);
   }
   return {};

@@ -18,6 +18,8 @@ namespace selvedge::wal {
 struct ScanOptions {
   /// Frames that end before this sequence are not needed; 0 = everything there is.
   std::uint64_t from_sequence = 0;
+  /// The frame with this sequence is handed out too, where the log still has it; 0 = none.
+  std::uint64_t also_sequence = 0;
   /// The largest sequence that something outside the log (manifest, snapshots) knows to be durable.
   std::uint64_t acknowledged = 0;
   /// The manifest's segments. Nothing: there is no manifest, and the directory is all we know.
@@ -123,7 +125,8 @@ class LogScanner {
  public:
   LogScanner(FileSystem& files, std::string directory);
 
-  /// One pass: verifies, hands each frame whose last sequence is >= from_sequence to the sink, and
+  /// One pass: verifies, hands each frame whose last sequence is >= from_sequence (or that
+  /// holds also_sequence) to the sink, and
   /// decides where the log ends. The sink sees frames before the decision: on error forget them.
   Result<LogExtent> scan(const ScanOptions& options, const FrameSink& sink = {}) const;
 
