@@ -2,6 +2,7 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <bit>
 #include <mutex>
 
@@ -47,7 +48,7 @@ std::size_t Arena::class_bytes(std::size_t index) {
 
 Arena::Shard& Arena::shard() { return shards_[thread_number() % shard_count]; }
 
-void* Arena::allocate(std::size_t bytes) {
+void* Arena::allocate(std::size_t bytes, For purpose) {
   if (bytes > largest_class_bytes) {
     const std::size_t rounded = (bytes + 4095) & ~std::size_t{4095};
     std::byte* address = map(rounded);
@@ -68,6 +69,9 @@ void* Arena::allocate(std::size_t bytes) {
     --list.count;
   } else {
     result = refill(mine, index);
+    if (result == nullptr && purpose == For::deletes) {
+      result = from_reserve(index);
+    }
   }
   if (result != nullptr) {
     mine.used += static_cast<std::int64_t>(class_bytes(index));
@@ -148,8 +152,25 @@ void* Arena::refill(Shard& mine, std::size_t index) {
   return result;
 }
 
-std::byte* Arena::map(std::size_t bytes) {
-  if (!reserve_outside(bytes)) {
+void* Arena::from_reserve(std::size_t index) {
+  const std::size_t size = class_bytes(index);
+  const std::lock_guard guard(reserve_.latch);
+  if (static_cast<std::size_t>(reserve_.bump_end - reserve_.bump) < size) {
+    constexpr std::size_t piece = std::size_t{64} << 10;
+    std::byte* chunk = size <= piece ? map(piece, For::deletes) : nullptr;
+    if (chunk == nullptr) {
+      return nullptr;
+    }
+    reserve_.bump = chunk;
+    reserve_.bump_end = chunk + piece;
+  }
+  void* result = reserve_.bump;
+  reserve_.bump += size;
+  return result;
+}
+
+std::byte* Arena::map(std::size_t bytes, For purpose) {
+  if (!reserve_outside(bytes, purpose)) {
     return nullptr;
   }
   void* address =
@@ -184,9 +205,11 @@ std::uint64_t Arena::used_bytes() const {
   return static_cast<std::uint64_t>(total < 0 ? 0 : total);
 }
 
-bool Arena::reserve_outside(std::uint64_t bytes) {
+bool Arena::reserve_outside(std::uint64_t bytes, For purpose) {
+  const std::uint64_t kept =
+      purpose == For::deletes ? 0 : std::min(limit_bytes_ / 16, std::uint64_t{8} << 20);
   const std::uint64_t before = reserved_.fetch_add(bytes, std::memory_order_relaxed);
-  if (limit_bytes_ != 0 && before + bytes > limit_bytes_) {
+  if (limit_bytes_ != 0 && before + bytes > limit_bytes_ - kept) {
     reserved_.fetch_sub(bytes, std::memory_order_relaxed);
     return false;
   }

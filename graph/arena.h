@@ -20,6 +20,7 @@ namespace selvedge::graph {
 ///   the system only when the arena dies; a shard hoards at most `hoard_max` objects per class,
 ///   the rest goes through the shared lists, so memory freed by one thread serves every thread.
 /// Threads: all functions may be called from any thread.
+///   The last sixteenth below the limit (at most 8 MiB) is kept for what gives memory back.
 /// After failure: `allocate` returns nullptr at the limit or when the system refuses; nothing else
 ///   changes.
 class Arena {
@@ -29,8 +30,10 @@ class Arena {
   Arena(const Arena&) = delete;
   Arena& operator=(const Arena&) = delete;
 
+  /// Who asks: deletes may use what is kept for them, so that a full store can be emptied.
+  enum class For : std::uint8_t { anything, deletes };
   /// 8-aligned memory of at least `bytes` bytes, or nullptr.
-  void* allocate(std::size_t bytes);
+  void* allocate(std::size_t bytes, For purpose = For::anything);
   void deallocate(void* pointer, std::size_t bytes) noexcept;
 
   /// Bytes handed out and not freed (rounded to classes).
@@ -40,7 +43,7 @@ class Arena {
   std::uint64_t limit_bytes() const { return limit_bytes_; }
 
   /// Accounts memory that lives outside the arena (record tables) against the same limit.
-  bool reserve_outside(std::uint64_t bytes);
+  bool reserve_outside(std::uint64_t bytes, For purpose = For::anything);
   void release_outside(std::uint64_t bytes) noexcept;
 
  private:
@@ -69,14 +72,16 @@ class Arena {
   static std::size_t class_bytes(std::size_t index);
   Shard& shard();
   void* refill(Shard& shard, std::size_t index);
+  void* from_reserve(std::size_t index);
   void spill(FreeList& list, std::size_t index);
-  std::byte* map(std::size_t bytes);
+  std::byte* map(std::size_t bytes, For purpose = For::anything);
   void unmap(void* address, std::size_t bytes) noexcept;
 
   const std::uint64_t limit_bytes_;
   std::atomic<std::uint64_t> reserved_{0};
   std::atomic<std::int64_t> large_used_{0};
   std::array<Shard, shard_count> shards_;
+  Shard reserve_;  // its bump memory is for deletes only
   SpinLatch shared_latch_;
   std::array<std::vector<FreeList>, class_count> shared_;
   tsl::robin_map<void*, std::size_t> mapped_;  // everything taken from the system

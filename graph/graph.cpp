@@ -25,7 +25,9 @@ Version* Graph::new_version(std::uint64_t stamp, std::uint32_t flags, std::uint6
     flags |= Version::has_prev;
   }
   const std::size_t header = prev != 0 ? 24 : 16;
-  void* memory = arena.allocate(header + image.size());
+  const bool deletes = (flags & Version::tombstone) != 0;
+  void* memory =
+      arena.allocate(header + image.size(), deletes ? Arena::For::deletes : Arena::For::anything);
   if (memory == nullptr) {
     return nullptr;
   }

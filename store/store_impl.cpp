@@ -217,6 +217,12 @@ Status StoreImpl::close() {
     maintenance_wake_.notify_all();
     maintenance_.join();
   }
+  const Status written = write_clean_close();
+  lock_.reset();  // whatever happened: this store writes no more
+  return written ? Status{} : fail(written.error().clone());
+}
+
+Status StoreImpl::write_clean_close() {
   if (log_ == nullptr || manager_ == nullptr || options_.read_only) {
     return {};
   }

@@ -58,6 +58,7 @@ class StoreImpl final : public wal::SegmentRegistry {
   Status recover_once();
   Status start_log();
   Status close_losers();
+  Status write_clean_close();
   void start_maintenance();
   void maintenance_loop();
   Status maintain_once();

@@ -28,7 +28,8 @@ struct Options {
   bool read_only = false;
 
   /// Upper bound of the graph's memory in bytes; 0 = none. Beyond it writes return
-  /// `out_of_memory` and nothing changes.
+  /// `out_of_memory` and nothing changes. A sixteenth of it (at most 8 MiB) is kept for deletes,
+  /// so that a full store can be emptied.
   std::uint64_t memory_limit_bytes = 0;
 
   /// A log segment is closed at this size, or at this many entries (0 = no limit).
