@@ -1,6 +1,7 @@
 // Commits of one edge each, in every sync mode, against what the disk does by itself.
 
 #include <latch>
+#include <mutex>
 #include <thread>
 
 #include "bench/support.h"
@@ -10,22 +11,23 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-/// Raw rate of small writes, each followed by fdatasync, into a preallocated file.
-double raw_syncs_per_second(const Directory& directory, int count) {
-  const std::string path = directory.path("raw");
-  const int file = ::open(path.c_str(), O_RDWR | O_CREAT, 0600);
-  const std::vector<char> zeros(std::size_t{1} << 20);
-  for (int i = 0; i < 8; ++i) {
-    must_equal(static_cast<std::uint64_t>(::write(file, zeros.data(), zeros.size())), zeros.size(),
-               "bytes written");
-  }
-  ::fsync(file);
-  const std::vector<char> record(200, 'x');
+/// Rate of writes of `record_bytes` by themselves, each followed by fdatasync, into a file that has
+/// its blocks already.
+double raw_syncs_per_second(const Directory& directory, int count, std::size_t record_bytes) {
+  constexpr std::size_t file_bytes = std::size_t{8} << 20;
+  const int file = ::open(directory.path("raw").c_str(), O_RDWR | O_CREAT, 0600);
+  must_equal(static_cast<std::uint64_t>(file >= 0), 1, "files opened");
+  const std::vector<char> zeros(file_bytes);
+  must_equal(static_cast<std::uint64_t>(::pwrite(file, zeros.data(), file_bytes, 0)), file_bytes,
+             "bytes written");
+  must_equal(static_cast<std::uint64_t>(::fsync(file)), 0, "fsync");
+  const std::vector<char> record(record_bytes, 'x');
   const auto start = Clock::now();
   for (int i = 0; i < count; ++i) {
+    const auto offset = static_cast<std::size_t>(i) * record_bytes % (file_bytes - record_bytes);
     must_equal(static_cast<std::uint64_t>(
-                   ::pwrite(file, record.data(), record.size(), i * 200 % (8 << 20))),
-               record.size(), "bytes written");
+                   ::pwrite(file, record.data(), record_bytes, static_cast<off_t>(offset))),
+               record_bytes, "bytes written");
     must_equal(static_cast<std::uint64_t>(::fdatasync(file)), 0, "fdatasync");
   }
   const double result = rate(static_cast<std::uint64_t>(count), Clock::now() - start);
@@ -39,69 +41,104 @@ std::uint64_t commit_edges(Store& store, const std::vector<NodeId>& nodes, unsig
   const TypeId type = must(store.type_id("TO"));
   const KeyId key = must(store.key_id("since"));
   std::latch ready(threads);
+  std::mutex failure_mutex;
+  std::exception_ptr failure;
+  const auto commit_all = [&](unsigned t) {
+    for (int i = 0; i < each; ++i) {
+      Transaction tx = must(store.begin());
+      const std::size_t at = (t + static_cast<std::size_t>(i) * threads) % nodes.size();
+      const std::size_t to = (at + 7919) % nodes.size();
+      must(tx.create_edge(nodes[at], type, nodes[to], {{key, i}}));
+      must(tx.commit());
+    }
+  };
   std::vector<std::thread> running;
   for (unsigned t = 0; t < threads; ++t) {
     running.emplace_back([&, t] {
       ready.arrive_and_wait();
-      for (int i = 0; i < each; ++i) {
-        Transaction tx = must(store.begin());
-        const std::size_t at = (t + static_cast<std::size_t>(i) * threads) % nodes.size();
-        const std::size_t to = (at + 7919) % nodes.size();
-        must(tx.create_edge(nodes[at], type, nodes[to], {{key, i}}));
-        must(tx.commit());
+      try {
+        commit_all(t);
+      } catch (...) {
+        const std::lock_guard guard(failure_mutex);
+        failure = std::current_exception();
       }
     });
   }
   for (std::thread& thread : running) {
     thread.join();
   }
+  if (failure) {
+    std::rethrow_exception(failure);
+  }
   return static_cast<std::uint64_t>(each) * threads;
 }
 
-void one_edge_commits(benchmark::State& state, SyncMode mode, unsigned threads, int each) {
-  double total = 0;
+/// What a commit is measured against: so many per second, or so many times the raw rate.
+struct Target {
+  double per_second = 0;
+  double times_raw = 0;
+};
+
+void one_edge_commits(benchmark::State& state, SyncMode mode, unsigned threads, int each,
+                      Target target) {
+  double seconds = 0;
   double raw = 0;
   std::uint64_t commits = 0;
   for (auto _ : state) {
     const Directory directory;
     Options options;
     options.sync = mode;
-    raw += mode == SyncMode::immediate ? raw_syncs_per_second(directory, 2000) : 0;
     Store store = must(Store::open(directory.path("s"), options));
     const std::vector<NewNode> blank(100'000);
     const std::vector<NodeId> nodes = must(store.create_nodes(blank));
+    const std::uint64_t log_before = store.stats().log_bytes;
     const auto start = Clock::now();
     const std::uint64_t done = commit_edges(store, nodes, threads, each);
-    const auto time = Clock::now() - start;
+    const double time = std::chrono::duration<double>(Clock::now() - start).count();
     must_equal(store.read().edge_count(), done, "edges");
-    state.SetIterationTime(std::chrono::duration<double>(time).count());
-    total += std::chrono::duration<double>(time).count();
-    commits += done;
+    const std::size_t record_bytes = (store.stats().log_bytes - log_before) / done;
     must(store.close());
+    if (mode == SyncMode::immediate) {
+      raw += raw_syncs_per_second(directory, 2000, record_bytes);
+    }
+    state.counters["log bytes/commit"] = static_cast<double>(record_bytes);
+    state.SetIterationTime(time);
+    seconds += time;
+    commits += done;
   }
-  state.counters["commits/s"] = static_cast<double>(commits) / total;
+  const double per_second = static_cast<double>(commits) / seconds;
   if (raw > 0) {
     const double raw_mean = raw / static_cast<double>(state.iterations());
+    state.counters["commits/s"] = per_second;
     state.counters["raw fdatasync/s"] = raw_mean;
-    state.counters["x raw"] = static_cast<double>(commits) / total / raw_mean;
+    state.counters["x raw"] = per_second / raw_mean;
+    if (target.times_raw > 0) {
+      against_target(state, "x raw", per_second / raw_mean, target.times_raw);
+    }
+  } else if (target.per_second > 0) {
+    against_target(state, "commits/s", per_second, target.per_second);
+  } else {
+    state.counters["commits/s"] = per_second;
   }
 }
 
 const auto register_all = [] {
-  const auto add = [](const std::string& name, SyncMode mode, unsigned threads, int each) {
+  const auto add = [](const char* name, SyncMode mode, unsigned threads, int each, Target target) {
     benchmark::RegisterBenchmark(
-        name.c_str(),
-        [=](benchmark::State& state) { one_edge_commits(state, mode, threads, each); })
+        name,
+        [=](benchmark::State& state) {
+          measured(state, [&] { one_edge_commits(state, mode, threads, each, target); });
+        })
         ->Iterations(3)
         ->UseManualTime()
         ->Unit(benchmark::kMillisecond);
   };
-  add("commit/immediate/1 thread (target 0.7 x raw)", SyncMode::immediate, 1, 5000);
-  add("commit/immediate/8 threads", SyncMode::immediate, 8, 2500);
-  add("commit/immediate/32 threads (target 5 x raw)", SyncMode::immediate, 32, 1500);
-  add("commit/batch/1 thread", SyncMode::batch, 1, 500'000);
-  add("commit/none/1 thread (target 1.2 M/s)", SyncMode::none, 1, 500'000);
-  add("commit/none/2 threads", SyncMode::none, 2, 250'000);
+  add("commit/immediate/1 thread", SyncMode::immediate, 1, 5000, {.times_raw = 0.7});
+  add("commit/immediate/8 threads", SyncMode::immediate, 8, 2500, {});
+  add("commit/immediate/32 threads", SyncMode::immediate, 32, 1500, {.times_raw = 5});
+  add("commit/batch/1 thread", SyncMode::batch, 1, 500'000, {});
+  add("commit/none/1 thread", SyncMode::none, 1, 500'000, {.per_second = 1.2e6});
+  add("commit/none/2 threads", SyncMode::none, 2, 250'000, {});
   return 0;
 }();
 

@@ -6,9 +6,13 @@
 #include <selvedge/store.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdlib>
+#include <exception>
 #include <filesystem>
+#include <fstream>
 #include <random>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -36,12 +40,11 @@ class Directory {
   std::string path_;
 };
 
-/// The value or the end of the program: a benchmark that failed has no figure.
+/// The value, or the end of the benchmark: one that failed has no figure (see `measured`).
 template <class T>
 T must(Result<T> result) {
   if (!result) {
-    std::fprintf(stderr, "%s\n", result.error().message().c_str());
-    std::abort();
+    throw std::runtime_error(result.error().message());
   }
   if constexpr (!std::is_void_v<T>) {
     return *std::move(result);
@@ -50,10 +53,36 @@ T must(Result<T> result) {
 
 inline void must_equal(std::uint64_t found, std::uint64_t expected, const char* what) {
   if (found != expected) {
-    std::fprintf(stderr, "%s: expected %llu, found %llu\n", what,
-                 static_cast<unsigned long long>(expected), static_cast<unsigned long long>(found));
-    std::abort();
+    throw std::runtime_error(std::string(what) + ": expected " + std::to_string(expected) +
+                             ", found " + std::to_string(found));
   }
+}
+
+/// Runs a benchmark; a failure in it is reported in the place of its figures.
+template <class Body>
+void measured(benchmark::State& state, Body body) {
+  try {
+    body();
+  } catch (const std::exception& failure) {
+    state.SkipWithError(failure.what());
+  }
+}
+
+/// A figure, its target, and how much of the target was reached.
+inline void against_target(benchmark::State& state, const std::string& name, double value,
+                           double target, bool smaller_is_better = false) {
+  state.counters[name] = value;
+  state.counters["target " + name] = target;
+  state.counters["x target"] = smaller_is_better ? target / value : value / target;
+}
+
+/// Resident set of this process in bytes; 0 when the system does not tell.
+inline std::uint64_t resident_bytes() {
+  std::ifstream file("/proc/self/statm");
+  std::uint64_t total = 0;
+  std::uint64_t resident = 0;
+  file >> total >> resident;
+  return file ? resident * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE)) : 0;
 }
 
 inline double rate(std::uint64_t count, std::chrono::steady_clock::duration time) {

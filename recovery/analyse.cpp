@@ -47,6 +47,7 @@ Status Attempt::open_snapshot(const snapshot::ManifestSnapshot& chosen, bool& us
 }
 
 Status Attempt::load_snapshot(bool& usable) {
+  applier_.raise_ends(snapshot_->footer().node_slots, snapshot_->footer().edge_slots);
   std::atomic<std::size_t> next{0};
   std::vector<snapshot::Tally> tallies(workers_, snapshot::Tally(*snapshot_));
   Status status = in_parallel(workers_, [&](unsigned worker) -> Status {

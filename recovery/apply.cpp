@@ -85,6 +85,14 @@ void Applier::raise_ends(std::uint64_t nodes, std::uint64_t edges) {
   raise(edge_end_, edges);
 }
 
+/// As `cover`, with the end noted in the worker's own count.
+Status Applier::cover(const Target& target, ApplyCount& count) {
+  SELVEDGE_TRY(cover(target));
+  std::uint64_t& end = target.node ? count.node_end : count.edge_end;
+  end = std::max(end, id_bits::slot(target.id) + 1);
+  return {};
+}
+
 /// Room for the record, and its highest generation.
 Status Applier::cover(const Target& target) {
   const std::uint64_t slot = id_bits::slot(target.id);
@@ -92,7 +100,6 @@ Status Applier::cover(const Target& target) {
   if (!(target.node ? graph_.nodes.ensure(slot) : graph_.edges.ensure(slot))) {
     return no_memory();
   }
-  raise(target.node ? node_end_ : edge_end_, slot + 1);
   auto& word = target.node ? graph_.nodes.at(slot).word : graph_.edges.at(slot).word;
   const unsigned shift = target.node ? seen_node_shift : seen_edge_shift;
   const std::uint64_t now = word.load(std::memory_order_relaxed);
@@ -155,19 +162,21 @@ Status Applier::load(snapshot::ChunkType, const snapshot::EmbeddingRecord& embed
 Status Applier::load(snapshot::ChunkType, const snapshot::NodeRecord& node) {
   const Target target{.id = node.id};
   SELVEDGE_TRY(cover(target));
+  raise(node_end_, id_bits::slot(node.id) + 1);
   return put(target, node.sequence, node.tombstone, node.image);
 }
 
 Status Applier::load(snapshot::ChunkType, const snapshot::EdgeRecord& edge) {
   const Target target{edge.id, false, edge.source, edge.target, edge.type};
   SELVEDGE_TRY(cover(target));
+  raise(edge_end_, id_bits::slot(edge.id) + 1);
   return put(target, edge.sequence, edge.tombstone, edge.image);
 }
 
 Status Applier::load(snapshot::ChunkType type, const snapshot::FreeSlot& slot) {
   const bool node = type == snapshot::ChunkType::free_nodes;
+  raise(node ? node_end_ : edge_end_, slot.slot + 1);
   if (slot.next_generation <= 1) {
-    raise(node ? node_end_ : edge_end_, slot.slot + 1);
     const bool room = node ? graph_.nodes.ensure(slot.slot) : graph_.edges.ensure(slot.slot);
     return room ? Status{} : no_memory();
   }
@@ -177,7 +186,7 @@ Status Applier::load(snapshot::ChunkType type, const snapshot::FreeSlot& slot) {
 Status Applier::redo(const graph::Change& change, std::uint64_t sequence, ApplyCount& count) {
   ++count.entries;
   const Target target = target_of(change);
-  SELVEDGE_TRY(cover(target));
+  SELVEDGE_TRY(cover(target, count));
   if (sequence <= sequence_of({head_of(target).load(std::memory_order_relaxed)})) {
     ++count.skipped;
     return {};
@@ -193,7 +202,7 @@ Status Applier::redo(const graph::Change& change, std::uint64_t sequence, ApplyC
 Status Applier::undo(const graph::Change& change, std::uint64_t sequence, ApplyCount& count) {
   ++count.entries;
   const Target target = target_of(change);
-  SELVEDGE_TRY(cover(target));
+  SELVEDGE_TRY(cover(target, count));
   if (sequence_of({head_of(target).load(std::memory_order_relaxed)}) != sequence) {
     ++count.skipped;
     return {};

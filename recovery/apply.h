@@ -19,11 +19,14 @@ namespace selvedge::recovery {
 
 graph::FrameShape shape_of(const wal::FrameHeader& header);
 
-/// How many images went in, and how many were passed over.
-struct ApplyCount {
+/// How many images went in, and how many were passed over; and one more than the highest slots
+/// named. One per worker: shares no cache line with another's.
+struct alignas(128) ApplyCount {
   std::uint64_t entries = 0;
   std::uint64_t applied = 0;
   std::uint64_t skipped = 0;
+  std::uint64_t node_end = 0;
+  std::uint64_t edge_end = 0;
 };
 
 /// Role: puts images into records by the one rule: newer wins; undo needs the exact sequence.
@@ -45,7 +48,7 @@ class Applier {
   Status redo(const graph::Change& change, std::uint64_t sequence, ApplyCount& count);
   Status undo(const graph::Change& change, std::uint64_t sequence, ApplyCount& count);
 
-  /// One more than the highest slot named.
+  /// One more than the highest slot named, by `load`, or by counts given to `raise_ends`.
   [[nodiscard]] std::uint64_t node_end() const { return node_end_.load(); }
   [[nodiscard]] std::uint64_t edge_end() const { return edge_end_.load(); }
   void raise_ends(std::uint64_t nodes, std::uint64_t edges);
@@ -78,13 +81,15 @@ class Applier {
     return {change.id, change.is_node(), change.source, change.target, change.type};
   }
   Status cover(const Target& target);
+  Status cover(const Target& target, ApplyCount& count);
   std::atomic<std::uint64_t>& head_of(const Target& target);
   Status put(const Target& target, std::uint64_t sequence, bool tombstone,
              std::span<const std::byte> image);
   static void raise(std::atomic<std::uint64_t>& end, std::uint64_t value);
 
   graph::Graph& graph_;
-  std::atomic<std::uint64_t> node_end_{0};
+  // Every worker raises them: away from what every worker reads.
+  alignas(128) std::atomic<std::uint64_t> node_end_{0};
   std::atomic<std::uint64_t> edge_end_{0};
 };
 

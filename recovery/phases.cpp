@@ -24,6 +24,8 @@ void add(ApplyCount& total, const std::vector<ApplyCount>& counts) {
     total.entries += count.entries;
     total.applied += count.applied;
     total.skipped += count.skipped;
+    total.node_end = std::max(total.node_end, count.node_end);
+    total.edge_end = std::max(total.edge_end, count.edge_end);
   }
 }
 
@@ -33,11 +35,14 @@ void add(PhaseReport& report, const ApplyCount& count) {
   report.skipped += count.skipped;
 }
 
+/// Neighbouring slots belong to one share, so that no two workers write to one cache line.
+constexpr unsigned share_slots_shift = 6;
+
 /// Nodes and edges belong to a share; anything else has no business in such a frame.
 Result<bool> in_share(const graph::Change& change, const wal::FrameHeader& header, unsigned shares,
                       unsigned worker) {
   if (change.is_node() || change.is_edge()) {
-    return id_bits::slot(change.id) % shares == worker;
+    return (id_bits::slot(change.id) >> share_slots_shift) % shares == worker;
   }
   if (change.kind == graph::ChangeKind::define_name && header.transaction == 0) {
     return false;  // noted in phase 1
@@ -133,6 +138,7 @@ Status Attempt::apply_batch(const Batch& batch, PhaseReport& report) {
   }));
   ApplyCount total;
   add(total, counts);
+  applier_.raise_ends(total.node_end, total.edge_end);
   add(report, total);
   return {};
 }
@@ -206,6 +212,7 @@ Status Attempt::undo_frame(const wal::OwnedFrame& frame, ApplyCount& total) {
     return {};
   }));
   add(total, counts);
+  applier_.raise_ends(total.node_end, total.edge_end);
   return {};
 }
 

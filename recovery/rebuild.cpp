@@ -28,8 +28,8 @@ bool settle_head(graph::Graph& graph, Record& record) {
   return live;
 }
 
-/// What one worker found in its share of the records.
-struct Share {
+/// What one worker found in its share of the records. Shares no cache line with another's.
+struct alignas(128) Share {
   std::uint64_t live = 0;
   std::vector<std::uint64_t> free_slots;
   graph::BaseCounts counts;
@@ -150,61 +150,110 @@ Status no_memory() {
   return fail(ErrorCode::out_of_memory, "the memory limit is reached during recovery");
 }
 
+/// How far ahead memory is asked for: an edge's ends lie anywhere.
+constexpr std::uint64_t prefetch_records = 32;
+constexpr std::uint64_t prefetch_blocks = 16;
+
+std::uint64_t owner_of(const EdgeRecord& record, bool out) {
+  return id_bits::slot((out ? record.source : record.target).load(std::memory_order_relaxed));
+}
+
 /// One worker's share of the nodes, in one direction: count, reserve, fill.
+class ListBuilder {
+ public:
+  ListBuilder(graph::Graph& graph, std::uint64_t edge_end, std::uint64_t first, std::uint64_t last,
+              bool out)
+      : graph_(graph), edge_end_(edge_end), first_(first), last_(last), out_(out) {}
+
+  Status build() {
+    std::vector<std::uint32_t> degrees(static_cast<std::size_t>(last_ - first_));
+    for (std::uint64_t slot = 0; slot < edge_end_; ++slot) {
+      if (mine(slot)) {
+        ++degrees[static_cast<std::size_t>(owner_of(graph_.edges.at(slot), out_) - first_)];
+      }
+    }
+    for (std::uint64_t slot = first_; slot < last_; ++slot) {
+      if (!list(graph_.nodes.at(slot)).reserve(degrees[static_cast<std::size_t>(slot - first_)])) {
+        return no_memory();
+      }
+    }
+    for (std::uint64_t slot = 0; slot < edge_end_; ++slot) {
+      prefetch(slot);
+      if (mine(slot)) {
+        SELVEDGE_TRY(add(slot));
+      }
+    }
+    return {};
+  }
+
+ private:
+  EntryList list(NodeRecord& node) { return out_ ? graph_.out_list(node) : graph_.in_list(node); }
+
+  /// A live edge of one of our nodes.
+  [[nodiscard]] bool mine(std::uint64_t slot) const {
+    const EdgeRecord& record = graph_.edges.at(slot);
+    const std::uint64_t owner = owner_of(record, out_);
+    return owner >= first_ && owner < last_ && record.head.load(std::memory_order_relaxed) != 0;
+  }
+
+  void prefetch(std::uint64_t slot) const {
+    if (slot + prefetch_records < edge_end_ && mine(slot + prefetch_records)) {
+      const EdgeRecord& later = graph_.edges.at(slot + prefetch_records);
+      __builtin_prefetch(&graph_.nodes.at(owner_of(later, out_)));
+    }
+    if (slot + prefetch_blocks < edge_end_ && mine(slot + prefetch_blocks)) {
+      const EdgeRecord& soon = graph_.edges.at(slot + prefetch_blocks);
+      const NodeRecord& node = graph_.nodes.at(owner_of(soon, out_));
+      EntryList::prefetch((out_ ? node.out : node.in).load(std::memory_order_relaxed));
+    }
+  }
+
+  Status add(std::uint64_t slot) {
+    const EdgeRecord& record = graph_.edges.at(slot);
+    const std::uint64_t other =
+        (out_ ? record.target : record.source).load(std::memory_order_relaxed);
+    const std::uint64_t id = id_bits::make(slot, record.generation());
+    EntryList entries = list(graph_.nodes.at(owner_of(record, out_)));
+    const std::uint32_t position = entries.append(id, other, graph::TypeBits::of(record.type()));
+    if (position == EntryList::no_position) {
+      return no_memory();
+    }
+    entries.settle(position, id);
+    return {};
+  }
+
+  graph::Graph& graph_;
+  std::uint64_t edge_end_;
+  std::uint64_t first_;
+  std::uint64_t last_;
+  bool out_;
+};
+
 Status build_lists(graph::Graph& graph, const Applier& applier, bool out, unsigned worker,
                    unsigned workers) {
   const std::uint64_t node_end = applier.node_end();
   const std::uint64_t share = (node_end + workers - 1) / workers;
   const std::uint64_t first = share * worker;
   const std::uint64_t last = std::min(node_end, first + share);
-  if (first >= last) {
-    return {};
-  }
-  std::vector<std::uint32_t> degrees(static_cast<std::size_t>(last - first));
-  const auto each_edge = [&](auto use) -> Status {
-    for (std::uint64_t slot = 0; slot < applier.edge_end(); ++slot) {
-      const EdgeRecord& record = graph.edges.at(slot);
-      if (record.head.load(std::memory_order_relaxed) == 0) {
-        continue;
-      }
-      const std::uint64_t source = record.source.load(std::memory_order_relaxed);
-      const std::uint64_t target = record.target.load(std::memory_order_relaxed);
-      const std::uint64_t owner = id_bits::slot(out ? source : target);
-      if (owner >= first && owner < last) {
-        SELVEDGE_TRY(use(slot, record, owner, out ? target : source));
-      }
-    }
-    return {};
-  };
-  SELVEDGE_TRY(each_edge(
-      [&](std::uint64_t, const EdgeRecord&, std::uint64_t owner, std::uint64_t) -> Status {
-        ++degrees[static_cast<std::size_t>(owner - first)];
-        return {};
-      }));
-  for (std::uint64_t slot = first; slot < last; ++slot) {
-    NodeRecord& node = graph.nodes.at(slot);
-    EntryList list = out ? graph.out_list(node) : graph.in_list(node);
-    if (!list.reserve(degrees[static_cast<std::size_t>(slot - first)])) {
-      return no_memory();
-    }
-  }
-  return each_edge([&](std::uint64_t slot, const EdgeRecord& record, std::uint64_t owner,
-                       std::uint64_t other) -> Status {
-    NodeRecord& node = graph.nodes.at(owner);
-    const std::uint64_t id = id_bits::make(slot, record.generation());
-    EntryList list = out ? graph.out_list(node) : graph.in_list(node);
-    const std::uint32_t position = list.append(id, other, graph::TypeBits::of(record.type()));
-    if (position == EntryList::no_position) {
-      return no_memory();
-    }
-    list.settle(position, id);
-    return {};
-  });
+  return first >= last ? Status{}
+                       : ListBuilder(graph, applier.edge_end(), first, last, out).build();
 }
 
-/// Every edge hangs on live nodes of the right generation.
-Status check_ends(const graph::Graph& graph, const Applier& applier) {
-  for (std::uint64_t slot = 0; slot < applier.edge_end(); ++slot) {
+/// Every edge of one worker's share hangs on live nodes of the right generation.
+Status check_ends(const graph::Graph& graph, const Applier& applier, unsigned worker,
+                  unsigned workers) {
+  const std::uint64_t share = (applier.edge_end() + workers - 1) / workers;
+  const std::uint64_t last = std::min(applier.edge_end(), share * (worker + 1));
+  for (std::uint64_t slot = share * worker; slot < last; ++slot) {
+    if (slot + prefetch_records < last) {
+      const EdgeRecord& later = graph.edges.at(slot + prefetch_records);
+      for (const bool out : {true, false}) {
+        const std::uint64_t node = owner_of(later, out);
+        if (graph.nodes.covers(node)) {
+          __builtin_prefetch(&graph.nodes.at(node));
+        }
+      }
+    }
     const EdgeRecord& record = graph.edges.at(slot);
     if (record.head.load(std::memory_order_relaxed) == 0) {
       continue;
@@ -255,7 +304,8 @@ Status build_labels(graph::Graph& graph, const Applier& applier, unsigned worker
 
 Result<Rebuilt> rebuild(graph::Graph& graph, const Applier& applier, unsigned workers) {
   SELVEDGE_TRY(Rebuilt rebuilt, settle_records(graph, applier, workers));
-  SELVEDGE_TRY(check_ends(graph, applier));
+  SELVEDGE_TRY(in_parallel(
+      workers, [&](unsigned worker) { return check_ends(graph, applier, worker, workers); }));
   for (const bool out : {true, false}) {
     SELVEDGE_TRY(in_parallel(workers, [&](unsigned worker) {
       return build_lists(graph, applier, out, worker, workers);

@@ -102,7 +102,7 @@ class SnapshotReader;
 
 /// Role: counts and digests what was read, to hold it against the footer.
 /// Threads: one each; merge afterwards.
-class Tally {
+class alignas(128) Tally {
  public:
   explicit Tally(const SnapshotReader& reader) : reader_(&reader) {}
 

@@ -7,6 +7,8 @@
 
 namespace selvedge::txn {
 
+using graph::NodeRecord;
+
 namespace {
 
 /// Cuts `items` into batches by count and bytes, and runs each as a group.
@@ -44,6 +46,34 @@ Status Operations::create_nodes(std::span<const std::span<const std::byte>> imag
       });
 }
 
+/// Asks for the records and lists of edges to come: in a large graph each is a cache miss. Hints
+/// only; the ids may be wrong.
+void Operations::prefetch_ends(std::span<const EdgeSpec> edges, std::size_t next) const {
+  constexpr std::size_t records_ahead = 16;
+  constexpr std::size_t lists_ahead = 8;
+  if (next + records_ahead < edges.size()) {
+    const EdgeSpec& later = edges[next + records_ahead];
+    for (const std::uint64_t id : {later.source, later.target}) {
+      if (graph_.nodes.covers(id_bits::slot(id))) {
+        __builtin_prefetch(&graph_.nodes.at(id_bits::slot(id)), 1);
+      }
+    }
+  }
+  if (next + lists_ahead < edges.size()) {
+    const EdgeSpec& soon = edges[next + lists_ahead];
+    if (const NodeRecord* source = graph_.find(NodeId{soon.source})) {
+      graph::EntryList::prefetch(source->out.load(std::memory_order_relaxed));
+      __builtin_prefetch(
+          reinterpret_cast<const void*>(source->head.load(std::memory_order_relaxed)));
+    }
+    if (const NodeRecord* target = graph_.find(NodeId{soon.target})) {
+      graph::EntryList::prefetch(target->in.load(std::memory_order_relaxed));
+      __builtin_prefetch(
+          reinterpret_cast<const void*>(target->head.load(std::memory_order_relaxed)));
+    }
+  }
+}
+
 Status Operations::create_edges(std::span<const EdgeSpec> edges, std::vector<std::uint64_t>& ids) {
   return in_batches<EdgeSpec>(
       edges, [](const EdgeSpec& edge) { return edge.image.size(); },
@@ -52,8 +82,9 @@ Status Operations::create_edges(std::span<const EdgeSpec> edges, std::vector<std
           const graph::PinGuard pin(graph_.epochs, state_.slot);
           const std::size_t group =
               log_.open_group(graph::GroupKind::bulk_create_edges, part.size());
-          for (const EdgeSpec& edge : part) {
-            SELVEDGE_TRY(put_edge(edge, ids.emplace_back()));
+          for (std::size_t i = 0; i < part.size(); ++i) {
+            prefetch_ends(part, i);
+            SELVEDGE_TRY(put_edge(part[i], ids.emplace_back()));
           }
           log_.close_group(group);
           return {};

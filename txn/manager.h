@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -136,6 +137,7 @@ class Manager {
   // Settling (reclaim.cpp).
   void settle(State& state, std::uint64_t horizon) SELVEDGE_REQUIRES(reclaim_mutex_);
   void settle_item(const WriteItem& item, std::uint64_t horizon);
+  void prefetch_settled(std::span<const WriteItem> items, std::size_t next) const;
   void trim(std::atomic<std::uint64_t>& head, std::uint64_t horizon, bool edge);
   void prune_waiting(std::uint64_t floor) SELVEDGE_REQUIRES(reclaim_mutex_);
   void prune_chain(std::uint64_t head_word, std::uint64_t floor) SELVEDGE_REQUIRES(reclaim_mutex_);

@@ -82,6 +82,7 @@ class Operations {
 
   Status put_node(std::span<const std::byte> image, std::uint64_t& id);
   Status put_edge(const EdgeSpec& spec, std::uint64_t& id);
+  void prefetch_ends(std::span<const EdgeSpec> edges, std::size_t next) const;
   Status link(std::uint64_t id, const EdgeSpec& spec, graph::Version* version);
   Status check_endpoint(std::uint64_t id, const graph::NodeRecord& record);
   Status put_delete_edge(std::uint64_t id);

@@ -103,10 +103,35 @@ void Manager::reclaim(bool everything) {
   graph_.epochs.collect();
 }
 
+/// Asks for what the settling of edges to come will touch. Hints only, under the reclaimer's pin.
+void Manager::prefetch_settled(std::span<const WriteItem> items, std::size_t next) const {
+  constexpr std::size_t nodes_ahead = 16;
+  constexpr std::size_t lists_ahead = 8;
+  const auto each_end = [&](std::size_t index, auto use) {
+    if (index >= items.size() || items[index].kind() != WriteKind::create_edge) {
+      return;
+    }
+    const EdgeRecord& edge = graph_.edges.at(id_bits::slot(items[index].id()));
+    use(edge.source.load(std::memory_order_relaxed), true);
+    use(edge.target.load(std::memory_order_relaxed), false);
+  };
+  each_end(next + nodes_ahead, [&](std::uint64_t node, bool) {
+    if (graph_.nodes.covers(id_bits::slot(node))) {
+      __builtin_prefetch(&graph_.nodes.at(id_bits::slot(node)), 1);
+    }
+  });
+  each_end(next + lists_ahead, [&](std::uint64_t node, bool out) {
+    if (const NodeRecord* record = graph_.find(NodeId{node})) {
+      EntryList::prefetch((out ? record->out : record->in).load(std::memory_order_relaxed));
+    }
+  });
+}
+
 void Manager::settle(State& state, std::uint64_t horizon) {
   base::yield_point("txn.settle");
-  for (const WriteItem& item : state.writes) {
-    settle_item(item, horizon);
+  for (std::size_t i = 0; i < state.writes.size(); ++i) {
+    prefetch_settled(state.writes, i);
+    settle_item(state.writes[i], horizon);
   }
   for (const graph::CountDelta& delta : state.counts.all()) {
     base_counts_.apply(delta);
