@@ -223,7 +223,6 @@ TEST_F(Commits, Rule22_AnEmptyWriteTransactionWaitsForItsViewToBeDurable) {
   const NodeId r = node(1);
   std::thread reader;
   std::optional<std::int64_t> seen;
-  Sequence durable_after;
   seams.at("txn.commit.published", 1, [&] {
     auto tx = std::make_shared<Transaction>(begin());  // opens at `visible`
     seen = (*tx->get(r))["v"].as_int64();

@@ -110,9 +110,8 @@ TEST_F(BadInput, Names) {
   const std::string limit(64 << 10, 'n');
   const std::string more = limit + "n";
   const std::string broken = "a\xc3(";
-  for (const auto& [name, code] :
-       {std::pair(std::string(), ErrorCode::invalid_argument),
-        std::pair(more, ErrorCode::too_large), std::pair(broken, ErrorCode::invalid_argument)}) {
+  for (const std::string& name : {std::string(), more, broken}) {
+    const ErrorCode code = name == more ? ErrorCode::too_large : ErrorCode::invalid_argument;
     expect_refused(
         code, [&](Writer& to) { return to.set(id, name, 1); }, "name");
     expect_refused(
