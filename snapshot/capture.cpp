@@ -64,6 +64,12 @@ Head stable_head(const Record& record, std::uint64_t& generation) {
   }
 }
 
+/// Entries of all kinds, dead ones too: a hint. The block may only be looked at while pinned.
+std::uint32_t degree_hint(const std::atomic<std::uint64_t>& list) {
+  const std::uint64_t head = list.load(std::memory_order_acquire);
+  return head == 0 ? 0 : graph::EntryList::positions(head);
+}
+
 FreeSlot free_slot(std::uint64_t slot, std::uint64_t generation) {
   return {slot, static_cast<std::uint32_t>(generation + 1)};
 }
@@ -82,8 +88,8 @@ Status capture(graph::Graph& graph, graph::ReaderSlot* slot, std::uint64_t view,
     std::uint64_t generation = 0;
     const Emitted out = choose([&] { return stable_head(record, generation); });
     if (out.any) {
-      SELVEDGE_TRY(
-          writer.add_node({id_bits::make(i, generation), out.sequence, out.tombstone, out.image}));
+      SELVEDGE_TRY(writer.add_node({id_bits::make(i, generation), out.sequence, out.tombstone,
+                                    out.image, degree_hint(record.out), degree_hint(record.in)}));
     } else {
       SELVEDGE_TRY(writer.add_free_node(free_slot(i, generation)));
     }

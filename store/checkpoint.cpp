@@ -1,8 +1,6 @@
 // Checkpoints and backups.
 
 #include <algorithm>
-#include <array>
-#include <cstdio>
 
 #include "base/yield_point.h"
 #include "snapshot/capture.h"
@@ -14,12 +12,6 @@
 namespace selvedge::detail {
 
 namespace {
-
-std::string snapshot_name(std::uint64_t number) {
-  std::array<char, 32> name{};
-  std::snprintf(name.data(), name.size(), "%010llu.snap", static_cast<unsigned long long>(number));
-  return name.data();
-}
 
 /// A reader slot for the length of a scan.
 class SlotHolder {
@@ -36,14 +28,17 @@ class SlotHolder {
 };
 
 snapshot::ManifestSnapshot entry_of(const snapshot::SnapshotWriter& writer,
-                                    const snapshot::Footer& footer, std::uint64_t created_us) {
-  return {writer.name(),
-          footer.begin,
-          footer.end,
-          footer.low_water,
-          writer.bytes(),
-          created_us,
-          footer.digest.to_string()};
+                                    const snapshot::Footer& footer, std::uint64_t created_us,
+                                    snapshot::Kind kind) {
+  return {.file = writer.name(),
+          .begin = footer.begin,
+          .end = footer.end,
+          .low_water = footer.low_water,
+          .bytes = writer.bytes(),
+          .created_us = created_us,
+          .digest = footer.digest.to_string(),
+          .kind = kind,
+          .log_frame_crc = footer.end_frame_crc};
 }
 
 }  // namespace
@@ -76,9 +71,9 @@ Status StoreImpl::take_checkpoint() {
     number = manifest_.next_snapshot++;
   }
   SELVEDGE_TRY(const auto writer,
-               snapshot::SnapshotWriter::create(files_, snapshots_path(), snapshot_name(number),
-                                                manifest_uuid_, snapshot::Kind::checkpoint,
-                                                options_.snapshot_compression, created_us));
+               snapshot::SnapshotWriter::create(
+                   files_, snapshots_path(), snapshot::snapshot_name(0, number), manifest_uuid_,
+                   snapshot::Kind::checkpoint, options_.snapshot_compression, created_us));
   SELVEDGE_TRY(const auto start, manager_->checkpoint_start());
   const SlotHolder slot(graph_->epochs);
   SELVEDGE_TRY(snapshot::capture_checkpoint(
@@ -96,9 +91,9 @@ Status StoreImpl::take_checkpoint() {
   footer.edge_slots = graph_->edge_slots.high_water();
   SELVEDGE_TRY(footer, writer->finish(footer));
   SELVEDGE_TRY(log_->sync(footer.end));  // before the name, before the manifest (rule 1)
-  SELVEDGE_TRY(writer->adopt_name());
+  SELVEDGE_TRY(writer->adopt_name(snapshot::snapshot_name(footer.end, number)));
   base::yield_point("checkpoint.named");
-  SELVEDGE_TRY(adopt(entry_of(*writer, footer, created_us)));
+  SELVEDGE_TRY(adopt(entry_of(*writer, footer, created_us, snapshot::Kind::checkpoint)));
   checkpoint_log_bytes_ = log_bytes;
   checkpoint_at_us_ = created_us;
   ++checkpoints_;
@@ -183,7 +178,10 @@ Status StoreImpl::adopt(snapshot::ManifestSnapshot fresh) {
       }
       return each.number < first;
     });
-    if (dropped_segments.empty() && dropped_snapshots.empty()) {
+    for (auto& each : next.snapshots) {
+      each.verified = true;
+    }
+    if (next == manifest_) {
       return {};
     }
     SELVEDGE_TRY(next.save(files_, path_));
@@ -213,10 +211,11 @@ Status StoreImpl::backup(const std::string& directory) {
     snapshot::Manifest manifest;
     manifest.store = random_uuid();
     manifest.created_us = wall_clock_us();
-    SELVEDGE_TRY(const auto writer,
-                 snapshot::SnapshotWriter::create(
-                     files_, directory + "/snapshots", snapshot_name(1), manifest.store,
-                     snapshot::Kind::backup, options_.snapshot_compression, manifest.created_us));
+    SELVEDGE_TRY(
+        const auto writer,
+        snapshot::SnapshotWriter::create(
+            files_, directory + "/snapshots", snapshot::snapshot_name(0, 1), manifest.store,
+            snapshot::Kind::backup, options_.snapshot_compression, manifest.created_us));
     SELVEDGE_TRY(snapshot::capture_view(*graph_, slot, view, *writer));
     snapshot::Footer footer;
     footer.begin = view + 1;
@@ -226,12 +225,13 @@ Status StoreImpl::backup(const std::string& directory) {
     footer.node_slots = graph_->node_slots.high_water();
     footer.edge_slots = graph_->edge_slots.high_water();
     SELVEDGE_TRY(footer, writer->finish(footer));
-    SELVEDGE_TRY(writer->adopt_name());
+    SELVEDGE_TRY(writer->adopt_name(snapshot::snapshot_name(footer.end, 1)));
     manifest.watermark = view;
     manifest.wall_us = manifest.created_us;
     manifest.next_snapshot = 2;
     manifest.clean_close = true;
-    manifest.snapshots.push_back(entry_of(*writer, footer, manifest.created_us));
+    manifest.snapshots.push_back(
+        entry_of(*writer, footer, manifest.created_us, snapshot::Kind::backup));
     for (const std::string& each : {directory + "/wal", directory}) {
       SELVEDGE_TRY(files_.sync_dir(each));
     }
