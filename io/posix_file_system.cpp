@@ -89,6 +89,9 @@ class PosixFile final : public File {
     return {};
   }
   Status allocate(std::uint64_t size) override {
+    if (size == 0) {
+      return {};  // which posix_fallocate calls an invalid argument
+    }
     int error = 0;
     do {
       error = ::posix_fallocate(descriptor_, 0, static_cast<off_t>(size));

@@ -346,6 +346,44 @@ TEST_F(Streaming, Rule34_VisibleIsReadBeforeTheHead) {
   }
 }
 
+TEST_F(Streaming, Rule34_ACommitDuringTheWalkIsNotTakenInHalves) {
+  for (const bool streams : {true, false}) {
+    const NodeId r = node(1);
+    {
+      Transaction tx = begin();
+      must(tx.set(r, "v", 2));
+      if (streams) {
+        spill(tx);
+      }
+      ASSERT_TRUE(tx.savepoint());  // the next update keeps the version before it
+      must(tx.set(r, "v", 3));
+      // The newest version was skipped as unlogged; the one beneath it now has a commit.
+      seams.at("checkpoint.walk", 1, [&] { ASSERT_TRUE(tx.commit()); });
+      must(store->checkpoint());
+      crash_here();
+    }
+    move_to_left();
+    expect_recovered([&](Store& each) { EXPECT_EQ(value(each, r), 3); });
+  }
+}
+
+TEST_F(Streaming, Rule34_AnUpdateAndCommitAfterTheHeadWasReadAreNotLost) {
+  const NodeId r = node(1);
+  {
+    Transaction tx = begin();
+    must(tx.set(r, "v", 2));
+    ASSERT_TRUE(tx.savepoint());
+    seams.at("checkpoint.head_read", static_cast<int>(id_bits::slot(r.value)) + 1, [&] {
+      must(tx.set(r, "v", 3));  // above the head that the scan holds
+      ASSERT_TRUE(tx.commit());
+    });
+    must(store->checkpoint());
+    crash_here();
+  }
+  move_to_left();
+  expect_recovered([&](Store& each) { EXPECT_EQ(value(each, r), 3); });
+}
+
 TEST_F(Streaming, Rule35_LoggedIsAWordInTheVersion) {
   const NodeId r = node(1);
   {
