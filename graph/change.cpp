@@ -251,6 +251,17 @@ struct RawChange {
   std::span<const std::byte> body;
 };
 
+/// The flags that mean something in a change of this kind.
+std::uint8_t flags_of(ChangeKind kind) {
+  switch (kind) {
+    case ChangeKind::create_node:
+    case ChangeKind::create_edge: return change_flags::restored;
+    case ChangeKind::update_node:
+    case ChangeKind::update_edge: return change_flags::difference;
+    default: return 0;
+  }
+}
+
 bool take_change(ByteReader& from, RawChange& raw) {
   const auto kind = from.take<std::uint8_t>();
   raw.flags = from.take<std::uint8_t>();
@@ -261,7 +272,7 @@ bool take_change(ByteReader& from, RawChange& raw) {
   }
   raw.body = from.take_bytes(length);
   raw.kind = static_cast<ChangeKind>(kind);
-  return from.ok() && kind >= 1 && kind <= 9 && (raw.flags & ~change_flags::all) == 0;
+  return from.ok() && kind >= 1 && kind <= 9 && (raw.flags & ~flags_of(raw.kind)) == 0;
 }
 
 bool parse(const RawChange& raw, Change& change) {
@@ -334,20 +345,22 @@ Status decode_entry(const EntryView& entry, const ChangeSink& sink) {
   Change change;
   if (entry.kind != ChangeKind::group) {
     if (!parse({entry.kind, entry.flags, entry.body}, change)) {
-      return malformed("a field", 0);
+      return malformed("a field", entry.position);
     }
     return sink(change, entry.sequence);
   }
   ByteReader reader(entry.body);
   for (std::uint32_t i = 0; i < entry.members; ++i) {
+    const std::size_t start = entry.position + reader.position();
     RawChange raw;
-    if (!take_change(reader, raw) || !parse(raw, change)) {
-      return malformed("a group member", reader.position());
+    if (!take_change(reader, raw) || !parse(raw, change) ||
+        !(change.is_node() || change.is_edge())) {
+      return malformed("a group member", start);
     }
     SELVEDGE_TRY(sink(change, entry.sequence));
   }
   if (!reader.at_end()) {
-    return malformed("bytes behind a group's members", reader.position());
+    return malformed("bytes behind a group's members", entry.position + reader.position());
   }
   return {};
 }
@@ -370,11 +383,16 @@ Result<FrameNotes> decode_entries(const FrameShape& shape, std::span<const std::
   }
   std::uint64_t sequence = shape.first_sequence + (shape.begin ? 1 : 0);
   for (std::uint32_t i = 0; i < shape.count - marks; ++i, ++sequence) {
+    const std::size_t start = reader.position();
     RawChange raw;
     if (!take_change(reader, raw)) {
-      return malformed("an entry's head", reader.position());
+      return malformed("an entry's head", start);
     }
-    EntryView entry{.kind = raw.kind, .sequence = sequence, .body = raw.body, .flags = raw.flags};
+    EntryView entry{.kind = raw.kind,
+                    .sequence = sequence,
+                    .body = raw.body,
+                    .position = reader.position() - raw.body.size(),
+                    .flags = raw.flags};
     if (raw.kind == ChangeKind::group) {
       ByteReader body(raw.body);
       const auto group = body.take<std::uint8_t>();
@@ -382,8 +400,9 @@ Result<FrameNotes> decode_entries(const FrameShape& shape, std::span<const std::
       entry.group = static_cast<GroupKind>(group);
       entry.members = static_cast<std::uint32_t>(members);
       if (!body.ok() || group < 1 || group > 5 || members > raw.body.size()) {
-        return malformed("a group's head", reader.position());
+        return malformed("a group's head", start);
       }
+      entry.position += body.position();
       entry.body = body.take_rest();
     }
     SELVEDGE_TRY(sink(entry));

@@ -21,11 +21,10 @@ namespace selvedge::graph {
 // Payload of an operations frame, flags as in wal/frame.h:
 //
 //   begin:  varint pairs, then pairs of texts (metadata)
-//   prologue of a non-transactional frame (transaction 0): u64 wall time in microseconds
 //   changes, one per sequence from the frame's first (after begin's own) on:
 //     u8 kind | u8 flags | body bytes: u8 below 128, else 0x80 | 7 low bits and u24 above | body
-//   commit: u64 wall time | varint operation count
-//   abort:  u64 wall time | text reason
+//   commit: varint operation count
+//   abort:  text reason
 //
 // Bodies:
 //   create_node   u64 id | varint prev (flag restored) | image
@@ -34,7 +33,7 @@ namespace selvedge::graph {
 //   create_edge   u64 id | u64 source | u64 target | u24 type | varint prev (flag restored) | image
 //   update_edge   as create_edge's identity | varint prev | varint after bytes | after | before
 //   delete_edge   as create_edge's identity | varint prev | before
-//   group         u8 entry kind | varint members | member changes (in the same form)
+//   group         u8 group kind | varint members | changes of nodes and edges (in the same form)
 //   define_name   u8 name kind | u24 id | text to the end
 //   update_embedding  u64 node id | u24 key | floats to the end
 //
@@ -66,9 +65,8 @@ enum class GroupKind : std::uint8_t {
 };
 
 namespace change_flags {
-inline constexpr std::uint8_t difference = 1;  ///< the before-image is a difference
-inline constexpr std::uint8_t restored = 2;    ///< a create that brings back what was deleted
-inline constexpr std::uint8_t all = difference | restored;
+inline constexpr std::uint8_t difference = 1;  ///< of an update: before is a difference
+inline constexpr std::uint8_t restored = 2;    ///< of a create: brings back what was deleted
 }  // namespace change_flags
 
 /// `prev` as it stands in the log.
@@ -167,7 +165,6 @@ struct FrameShape {
   bool begin = false;
   bool commit = false;
   bool abort = false;
-  bool transactional = false;
   std::uint64_t first_sequence = 0;
   std::uint32_t count = 0;
 };
@@ -186,6 +183,7 @@ struct EntryView {
   std::uint32_t members = 1;
   std::uint64_t sequence = 0;
   std::span<const std::byte> body;  ///< of a group: the member changes
+  std::size_t position = 0;         ///< of `body` in the payload, for errors
   std::uint8_t flags = 0;
 };
 

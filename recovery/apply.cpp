@@ -27,7 +27,6 @@ graph::FrameShape shape_of(const wal::FrameHeader& header) {
   return {.begin = (header.flags & wal::frame_flags::begin) != 0,
           .commit = (header.flags & wal::frame_flags::commit) != 0,
           .abort = (header.flags & wal::frame_flags::abort) != 0,
-          .transactional = header.transaction != 0,
           .first_sequence = header.sequence,
           .count = header.count};
 }
