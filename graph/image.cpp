@@ -63,7 +63,8 @@ Status ImageView::verify(std::span<const std::byte> image, bool node) {
   if (view.labels_ == 0 && view.properties_ == 0) {
     return bad("an empty image with bytes");
   }
-  if ((!node && view.labels_ != 0) || view.heap() > image.size()) {
+  if ((!node && view.labels_ != 0) || view.labels_ > limits::labels_max ||
+      view.heap() > image.size()) {
     return bad("its counts");
   }
   std::uint32_t id_max = 0;
@@ -90,10 +91,9 @@ Status ImageView::verify(std::span<const std::byte> image, bool node) {
     return bad("bytes behind its values");
   }
   if (form == 2) {
-    const std::size_t saved = 4 + 2 * view.labels_ + std::size_t{4} * view.properties_;
-    if (id_max < 0x10000 && view.labels_ < 256 && view.properties_ < 256 &&
-        image.size() - view.heap() + 4 + 2 * view.labels_ + 4 * view.properties_ <= 255 &&
-        saved != 0) {
+    const std::size_t compact = 4 + std::size_t{2} * view.labels_ +
+                                std::size_t{4} * view.properties_ + image.size() - view.heap();
+    if (id_max < 0x10000 && view.labels_ < 256 && view.properties_ < 256 && compact <= 255) {
       return bad("a wide form without need");
     }
   }
