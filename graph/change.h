@@ -18,14 +18,13 @@
 
 namespace selvedge::graph {
 
-// Payload of an operations frame, flags as in wal/frame.h:
+// Payload of an operations frame; its flags, transaction and wall clock are in wal/frame.h:
 //
 //   begin:  varint pairs, then pairs of texts (metadata)
-//   prologue of a non-transactional frame (transaction 0): u64 wall time in microseconds
 //   changes, one per sequence from the frame's first (after begin's own) on:
 //     u8 kind | u8 flags | body bytes: u8 below 128, else 0x80 | 7 low bits and u24 above | body
-//   commit: u64 wall time | varint operation count
-//   abort:  u64 wall time | text reason
+//   commit: varint operation count
+//   abort:  text reason
 //
 // Bodies:
 //   create_node   u64 id | varint prev (flag restored) | image
