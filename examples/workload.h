@@ -155,6 +155,8 @@ class Ledger {
 };
 
 /// Role: opens the store and writes until it is killed.
+constexpr std::uint32_t checkpoint_interval = 200;  ///< operations between two checkpoints
+
 class Workload {
  public:
   Workload(std::string path, std::uint64_t seed, int pipe)
@@ -163,7 +165,8 @@ class Workload {
   int run() {
     selvedge::Options options;
     options.segment_bytes = std::uint64_t{4} << 20;
-    options.transaction_buffer_bytes = 100;  // most transactions stream to the log
+    options.transaction_buffer_bytes =
+        0;  // each operation is logged at once: a crash leaves halves
     auto store = selvedge::Store::open(path_, options);
     if (!store) {
       return complain(store.error());
@@ -177,6 +180,7 @@ class Workload {
     }
     threads.emplace_back([this] {
       while (!failed_) {
+        wait_for_others(checkpoint_interval);
         if (auto done = store_->checkpoint(); !done) {
           complain(done.error());
         }
@@ -197,15 +201,27 @@ class Workload {
 
   int complain(const selvedge::Error& error) {
     fmt::print(stderr, "child: {}\n", error.message());
-    failed_ = true;
+    stop();
     return 1;
   }
 
   void send(const Message& message) {
     // At most PIPE_BUF bytes: atomic. The parent reads until the end.
     if (::write(pipe_, &message, sizeof message) != sizeof message) {
-      failed_ = true;
+      stop();
     }
+  }
+  /// Returns after so many more operations of anybody.
+  void wait_for_others(std::uint32_t operations) {
+    const std::uint32_t start = done_;
+    for (std::uint32_t now = start; !failed_ && now - start < operations; now = done_) {
+      done_.wait(now);
+    }
+  }
+  void stop() {
+    failed_ = true;
+    ++done_;
+    done_.notify_all();
   }
 
   /// Where each writer left off in its last life.
@@ -250,6 +266,8 @@ class Workload {
         return;
       }
       send({Message::Kind::acknowledged, writer, number, victim});
+      ++done_;
+      done_.notify_all();
       if (cancel) {
         own.live.erase(victim);
       } else {
@@ -280,6 +298,10 @@ class Workload {
           tx.create_node({"Booking"}, {{"writer", writer},
                                        {"number", static_cast<std::int64_t>(number)},
                                        {"route", static_cast<std::int64_t>(route.value)}}));
+      if (writer ==
+          0) {  // takes its time: what it did so far reaches the disk with the others' work
+        wait_for_others(2);
+      }
       SELVEDGE_TRY(tx.create_edge(booking, "FROM", edge.source()));
       SELVEDGE_TRY(tx.create_edge(booking, "TO", edge.target()));
       made_[writer] = {booking};
@@ -334,6 +356,7 @@ class Workload {
   Own own_[writers];
   std::vector<selvedge::NodeId> made_[writers];
   std::atomic<bool> failed_{false};
+  std::atomic<std::uint32_t> done_{0};  ///< operations of all writers
 };
 
 }  // namespace crash

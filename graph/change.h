@@ -18,7 +18,7 @@
 
 namespace selvedge::graph {
 
-// Payload of an operations frame, flags as in wal/frame.h:
+// Payload of an operations frame; its flags, transaction and wall clock are in wal/frame.h:
 //
 //   begin:  varint pairs, then pairs of texts (metadata)
 //   changes, one per sequence from the frame's first (after begin's own) on:
