@@ -92,6 +92,7 @@ class RecordTable {
     for (unsigned i = 0; i < chunks_.size(); ++i) {
       if (Record* chunk = chunks_[i].load(std::memory_order_relaxed)) {
         ::munmap(chunk, chunk_bytes(i));
+        arena_.release_outside(chunk_bytes(i));
       }
     }
   }
