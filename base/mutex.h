@@ -22,6 +22,7 @@
 #define SELVEDGE_RELEASE(...) SELVEDGE_TSA_(release_capability(__VA_ARGS__))
 #define SELVEDGE_RELEASE_SHARED(...) SELVEDGE_TSA_(release_shared_capability(__VA_ARGS__))
 #define SELVEDGE_RELEASE_GENERIC(...) SELVEDGE_TSA_(release_generic_capability(__VA_ARGS__))
+#define SELVEDGE_REQUIRES_SHARED(...) SELVEDGE_TSA_(requires_shared_capability(__VA_ARGS__))
 #define SELVEDGE_EXCLUDES(...) SELVEDGE_TSA_(locks_excluded(__VA_ARGS__))
 #define SELVEDGE_RETURN_CAPABILITY(x) SELVEDGE_TSA_(lock_returned(x))
 #define SELVEDGE_ASSERT_CAPABILITY(x) SELVEDGE_TSA_(assert_capability(x))

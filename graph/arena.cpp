@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <bit>
 #include <mutex>
+#include <new>
 
 #include "base/assert.h"
 
@@ -182,8 +183,14 @@ std::byte* Arena::map(std::size_t bytes, For purpose) {
   if (bytes >= chunk_bytes) {
     ::madvise(address, bytes, MADV_HUGEPAGE);  // a hint: refusal changes nothing
   }
-  const std::lock_guard guard(shared_latch_);
-  mapped_.emplace(address, bytes);
+  try {
+    const std::lock_guard guard(shared_latch_);
+    mapped_.emplace(address, bytes);
+  } catch (const std::bad_alloc&) {
+    ::munmap(address, bytes);
+    release_outside(bytes);
+    return nullptr;
+  }
   return static_cast<std::byte*>(address);
 }
 

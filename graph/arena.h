@@ -8,6 +8,7 @@
 #include <memory>
 #include <vector>
 
+#include <selvedge/types.h>
 #include <tsl/robin_map.h>
 
 #include "base/spin.h"
@@ -53,6 +54,12 @@ class Arena {
   static constexpr std::size_t chunk_bytes = std::size_t{2} << 20;
   static constexpr std::size_t hoard_max = 512;
 
+  /// Chunks are aligned: the low bits of their addresses are all the same.
+  struct AddressHash {
+    std::size_t operator()(const void* address) const noexcept {
+      return detail::IdHash{}(reinterpret_cast<std::uint64_t>(address));
+    }
+  };
   struct Free {
     Free* next;
   };
@@ -84,7 +91,7 @@ class Arena {
   Shard reserve_;  // its bump memory is for deletes only
   SpinLatch shared_latch_;
   std::array<std::vector<FreeList>, class_count> shared_;
-  tsl::robin_map<void*, std::size_t> mapped_;  // everything taken from the system
+  tsl::robin_map<void*, std::size_t, AddressHash> mapped_;  // everything taken from the system
 };
 
 }  // namespace selvedge::graph

@@ -32,6 +32,7 @@ class CountDeltas {
   void clear() { deltas_.clear(); }
   [[nodiscard]] const std::vector<CountDelta>& all() const { return deltas_; }
   void assign(const std::vector<CountDelta>& deltas) { deltas_ = deltas; }
+  void drop_last() { deltas_.pop_back(); }
   [[nodiscard]] std::int64_t of(CounterKind kind, std::uint32_t id) const {
     for (const CountDelta& each : deltas_) {
       if (each.kind == kind && each.id == id) {

@@ -8,6 +8,7 @@
 #include <span>
 #include <vector>
 
+#include <selvedge/types.h>
 #include <tsl/robin_map.h>
 
 #include "base/mutex.h"
@@ -72,10 +73,11 @@ class Embeddings {
  private:
   struct alignas(64) Shard {
     mutable Mutex mutex;
-    tsl::robin_map<std::uint64_t, EmbeddingVersion*> chains SELVEDGE_GUARDED_BY(mutex);
+    tsl::robin_map<std::uint64_t, EmbeddingVersion*, detail::IdHash> chains
+        SELVEDGE_GUARDED_BY(mutex);
   };
   static constexpr std::size_t shard_count = 64;
-  Shard& shard(std::uint64_t node) const { return shards_[node * 0x9e3779b97f4a7c15U >> 58]; }
+  Shard& shard(std::uint64_t node) const { return shards_[detail::IdHash{}(node) >> 58]; }
   EmbeddingVersion* make(std::uint32_t key, std::span<const std::byte> floats);
   void free(EmbeddingVersion* version) { arena_.deallocate(version, version->allocated_bytes()); }
   EmbeddingVersion* prune(EmbeddingVersion* chain, std::uint32_t key, std::uint64_t horizon);

@@ -222,7 +222,7 @@ inline bool load_entry(const Entry& entry, std::uint64_t& entity, std::uint64_t&
 }
 
 inline std::uint32_t hash_of_id(std::uint64_t id) {
-  return static_cast<std::uint32_t>((id >> 8) * 0x9e3779b97f4a7c15ull >> 32);
+  return static_cast<std::uint32_t>(detail::IdHash{}(id));
 }
 
 template <class Use>

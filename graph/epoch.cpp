@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <mutex>
+#include <new>
 
 #include "base/assert.h"
 
@@ -29,18 +30,21 @@ ReaderSlot* EpochManager::acquire() {
   ReaderSlot* head = slots_.load(std::memory_order_relaxed);
   do {
     fresh->next = head;
-  } while (!slots_.compare_exchange_weak(head, fresh, std::memory_order_acq_rel));
+  } while (!slots_.compare_exchange_weak(head, fresh, std::memory_order_seq_cst));
   return fresh;
 }
 
 void EpochManager::release(ReaderSlot* slot) noexcept {
-  SELVEDGE_ASSERT(slot->depth == 0);
   slot->view.store(ReaderSlot::no_view, std::memory_order_release);
+  if (slot->depth != 0) {
+    slot->depth |= ReaderSlot::leaving;
+    return;
+  }
   const std::lock_guard guard(free_latch_);
   free_slots_.push_back(slot);
 }
 
-void EpochManager::retire(const Retired& item) {
+void EpochManager::retire(const Retired& item) noexcept try {
   const std::uint64_t now = epoch_.load(std::memory_order_seq_cst);
   const std::lock_guard guard(bags_latch_);
   // A thread that read an older epoch may arrive late: the newest bag is the safe place for it.
@@ -55,6 +59,8 @@ void EpochManager::retire(const Retired& item) {
   }
   bags_.back().items.push_back(item);
   retired_count_.fetch_add(1, std::memory_order_relaxed);
+} catch (const std::bad_alloc&) {
+  // A leak until the graph dies is the safe end of a thing that nobody may touch.
 }
 
 std::uint64_t EpochManager::oldest_pin() const {
@@ -146,9 +152,9 @@ bool EpochManager::views(std::vector<std::uint64_t>& out) const {
 
 EpochManager::OldestView EpochManager::oldest_view() const {
   OldestView result;
-  for (const ReaderSlot* slot = slots_.load(std::memory_order_acquire); slot != nullptr;
+  for (const ReaderSlot* slot = slots_.load(std::memory_order_seq_cst); slot != nullptr;
        slot = slot->next) {
-    const std::uint64_t view = slot->view.load(std::memory_order_acquire);
+    const std::uint64_t view = slot->view.load(std::memory_order_seq_cst);
     if (view == ReaderSlot::no_view) {
       continue;
     }

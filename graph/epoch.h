@@ -23,7 +23,9 @@ struct alignas(128) ReaderSlot {
 
   std::atomic<std::uint64_t> epoch{0};
   std::atomic<std::uint64_t> view{no_view};
-  std::uint32_t depth = 0;  ///< nested pins; touched by the owning thread only
+  /// Nested pins; touched by the owning thread only. The bit: to be released with the last one.
+  std::uint32_t depth = 0;
+  static constexpr std::uint32_t leaving = std::uint32_t{1} << 31;
   std::atomic<std::int64_t> opened_us{0};
   std::atomic<const char*> site{nullptr};
   ReaderSlot* next = nullptr;
@@ -64,6 +66,7 @@ class EpochManager {
 
   /// A slot of one's own; never null (allocation failure throws std::bad_alloc).
   ReaderSlot* acquire();
+  /// Ends the slot's view at once. Pins that are left keep memory until they go, and the slot then.
   void release(ReaderSlot* slot) noexcept;
 
   void pin(ReaderSlot* slot) noexcept {
@@ -74,6 +77,10 @@ class EpochManager {
   void unpin(ReaderSlot* slot) noexcept {
     if (--slot->depth == 0) {
       slot->epoch.store(0, std::memory_order_release);
+    } else if (slot->depth == ReaderSlot::leaving) {
+      slot->depth = 0;
+      slot->epoch.store(0, std::memory_order_release);
+      release(slot);
     }
   }
   /// Lets go and pins anew; only without nesting. What was loaded before must be loaded again.
@@ -83,8 +90,9 @@ class EpochManager {
     }
   }
 
-  void retire(const Retired& item);
-  void retire_memory(void* pointer, std::size_t bytes) {
+  /// When the system refuses memory for the list, the item stays unused until the graph dies.
+  void retire(const Retired& item) noexcept;
+  void retire_memory(void* pointer, std::size_t bytes) noexcept {
     retire({reinterpret_cast<std::uint64_t>(pointer), bytes, Retired::Kind::memory});
   }
 
@@ -103,6 +111,8 @@ class EpochManager {
     std::uint32_t open = 0;
   };
   OldestView oldest_view() const;
+  /// Somebody is touching shared memory now.
+  bool pinned() const { return oldest_pin() != ReaderSlot::no_view; }
   std::uint64_t retired_count() const { return retired_count_.load(std::memory_order_relaxed); }
 
  private:

@@ -1,6 +1,7 @@
 // The versioned property graph in memory: records, versions, lists. No disk, no transactions.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -87,6 +88,13 @@ class Graph final : private RetiredSink {
   /// is blank: its head is 0, so nobody sees it.
   std::uint64_t allocate_node();
   std::uint64_t allocate_edge();
+  /// Slots at or above were never in use. One beyond the table was asked for and refused.
+  [[nodiscard]] std::uint64_t node_end() const {
+    return std::min(node_slots.high_water(), nodes.capacity());
+  }
+  [[nodiscard]] std::uint64_t edge_end() const {
+    return std::min(edge_slots.high_water(), edges.capacity());
+  }
   /// Gives a slot back once nobody can be looking at it; its generation stays spent.
   void retire_node_slot(std::uint64_t slot) { epochs.retire({slot, 0, Retired::Kind::node_slot}); }
   void retire_edge_slot(std::uint64_t slot) { epochs.retire({slot, 0, Retired::Kind::edge_slot}); }

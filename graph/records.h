@@ -105,10 +105,10 @@ class RecordTable {
     Record* chunk = chunks_[width - first_chunk_shift].load(std::memory_order_acquire);
     return chunk[biased - (std::uint64_t{1} << width)];
   }
+  /// Slots below have records.
+  [[nodiscard]] std::uint64_t capacity() const { return capacity_.load(std::memory_order_acquire); }
   /// True when the slot has a record (a cheap check for ids that come from outside).
-  [[nodiscard]] bool covers(std::uint64_t slot) const {
-    return slot < capacity_.load(std::memory_order_acquire);
-  }
+  [[nodiscard]] bool covers(std::uint64_t slot) const { return slot < capacity(); }
   bool ensure(std::uint64_t slot) {
     if (covers(slot)) {
       return true;

@@ -78,8 +78,8 @@ template <class Choose>
 Status capture(graph::Graph& graph, graph::ReaderSlot* slot, std::uint64_t view,
                SnapshotWriter& writer, Choose choose) {
   const graph::PinGuard pin(graph.epochs, slot);
-  const std::uint64_t node_end = graph.node_slots.high_water();
-  for (std::uint64_t i = 0; i < node_end && graph.nodes.covers(i); ++i) {
+  const std::uint64_t node_end = graph.node_end();
+  for (std::uint64_t i = 0; i < node_end; ++i) {
     if (i % repin_interval_records == 0) {
       graph.epochs.repin(slot);
     }
@@ -94,8 +94,8 @@ Status capture(graph::Graph& graph, graph::ReaderSlot* slot, std::uint64_t view,
       SELVEDGE_TRY(writer.add_free_node(free_slot(i, generation)));
     }
   }
-  const std::uint64_t edge_end = graph.edge_slots.high_water();
-  for (std::uint64_t i = 0; i < edge_end && graph.edges.covers(i); ++i) {
+  const std::uint64_t edge_end = graph.edge_end();
+  for (std::uint64_t i = 0; i < edge_end; ++i) {
     if (i % repin_interval_records == 0) {
       graph.epochs.repin(slot);
     }

@@ -56,18 +56,19 @@ bool StoreImpl::checkpoint_due() {
 }
 
 Status StoreImpl::checkpoint() {
+  const SharedLock alive(lifecycle_mutex_);
   SELVEDGE_TRY(writable());
-  const MutexLock lock(checkpoint_mutex_);
   return take_checkpoint();
 }
 
 Status StoreImpl::take_checkpoint() {
+  const MutexLock lock(checkpoint_mutex_);
   SELVEDGE_TRY(manager_->close_zombies());
   const std::uint64_t log_bytes = log_->stats().bytes;
   const std::uint64_t created_us = wall_clock_us();
   std::uint64_t number = 0;
   {
-    const MutexLock lock(manifest_mutex_);
+    const MutexLock inner(manifest_mutex_);
     number = manifest_.next_snapshot++;
   }
   SELVEDGE_TRY(const auto writer,
@@ -87,8 +88,8 @@ Status StoreImpl::take_checkpoint() {
   footer.end_frame_sequence = last.sequence;
   footer.end_frame_crc = last.header_crc;
   footer.wall_us = created_us;
-  footer.node_slots = graph_->node_slots.high_water();
-  footer.edge_slots = graph_->edge_slots.high_water();
+  footer.node_slots = graph_->node_end();
+  footer.edge_slots = graph_->edge_end();
   SELVEDGE_TRY(footer, writer->finish(footer));
   SELVEDGE_TRY(log_->sync(footer.end));  // before the name, before the manifest (rule 1)
   SELVEDGE_TRY(writer->adopt_name(snapshot::snapshot_name(footer.end, number)));
@@ -200,6 +201,7 @@ Status StoreImpl::backup(const std::string& directory) {
   std::uint64_t view = 0;
   graph::ReaderSlot* slot = manager_->open_view(view);
   const auto copy = [&]() -> Status {
+    SELVEDGE_TRY(log_->sync(view));  // a copy holds nothing that a crash could still take back
     SELVEDGE_TRY(const FileKind kind, files_.kind(directory));
     if (kind != FileKind::none) {
       return fail(Error(ErrorCode::already_exists, "the backup's directory exists").at(directory));
@@ -222,8 +224,8 @@ Status StoreImpl::backup(const std::string& directory) {
     footer.low_water = view + 1;
     footer.end = view;
     footer.wall_us = manifest.created_us;
-    footer.node_slots = graph_->node_slots.high_water();
-    footer.edge_slots = graph_->edge_slots.high_water();
+    footer.node_slots = graph_->node_end();
+    footer.edge_slots = graph_->edge_end();
     SELVEDGE_TRY(footer, writer->finish(footer));
     SELVEDGE_TRY(writer->adopt_name(snapshot::snapshot_name(footer.end, 1)));
     manifest.watermark = view;
@@ -232,7 +234,7 @@ Status StoreImpl::backup(const std::string& directory) {
     manifest.clean_close = true;
     manifest.snapshots.push_back(
         entry_of(*writer, footer, manifest.created_us, snapshot::Kind::backup));
-    for (const std::string& each : {directory + "/wal", directory}) {
+    for (const std::string& each : {directory + "/wal", directory, parent_directory(directory)}) {
       SELVEDGE_TRY(files_.sync_dir(each));
     }
     return manifest.save(files_, directory);

@@ -75,6 +75,7 @@ bool EdgeCursor::next_run() {
     }
     if (!more_) {
       at_ = end_ = nullptr;
+      pin_.drop();
       return false;
     }
     more_ = false;
@@ -131,20 +132,21 @@ NodeCursor::NodeCursor(Pin pin, std::optional<LabelId> label)
     head_ = list == nullptr ? 0 : list->head.load(std::memory_order_acquire);
     end_ = EntryList::positions(head_);
   } else {
-    end_ = graph.node_slots.high_water();
+    end_ = graph.node_end();
   }
 }
 
 bool NodeCursor::next() {
-  if (pin_.state() == nullptr) {
-    return false;
+  if (pin_.state() != nullptr && (label_ ? next_of_label() : next_of_all())) {
+    return true;
   }
-  return label_ ? next_of_label() : next_of_all();
+  pin_.drop();
+  return false;
 }
 
 bool NodeCursor::next_of_all() {
   const detail::ReadState* state = pin_.state();
-  while (slot_ < end_ && state->graph->nodes.covers(slot_)) {
+  while (slot_ < end_) {
     if (slot_ % renew_interval_records == renew_interval_records - 1) {
       pin_.renew();
     }
@@ -183,12 +185,12 @@ bool NodeCursor::next_of_label() {
 // --- EdgeScan ----------------------------------------------------------------------------------
 
 EdgeScan::EdgeScan(Pin pin, std::optional<TypeId> type) : type_(type), pin_(std::move(pin)) {
-  end_ = pin_.state()->graph->edge_slots.high_water();
+  end_ = pin_.state()->graph->edge_end();
 }
 
 bool EdgeScan::next() {
   const detail::ReadState* state = pin_.state();
-  while (state != nullptr && slot_ < end_ && state->graph->edges.covers(slot_)) {
+  while (state != nullptr && slot_ < end_) {
     if (slot_ % renew_interval_records == renew_interval_records - 1) {
       pin_.renew();
     }
@@ -206,6 +208,7 @@ bool EdgeScan::next() {
       return true;
     }
   }
+  pin_.drop();
   return false;
 }
 

@@ -29,6 +29,16 @@ std::string_view text_of(const ReadState& state, NameKind kind, std::uint32_t id
   return id < names.size() ? names.text(id) : std::string_view{};
 }
 
+/// The view is over: there is nothing to see. (A view that was moved from has no state.)
+bool over(const ReadState* state) { return state == nullptr || state->slot == nullptr; }
+
+template <class Id>
+std::optional<Id> find(const ReadState* state, NameKind kind, NameRef<Id> name) {
+  return over(state) ? std::nullopt : lookup(*state, kind, name);
+}
+
+Error finished() { return {ErrorCode::finished, "the transaction has ended"}; }
+
 Edge make_edge(const ReadState* state, EdgeId id, const graph::EdgeRecord& record,
                const Seen& seen) {
   return {id, NodeId{record.source.load(std::memory_order_relaxed)},
@@ -63,19 +73,27 @@ LabelId Node::label(std::size_t index) const {
 
 // --- views -------------------------------------------------------------------------------------
 
-Pin::Pin(const ReadState* state) : state_(state) { state_->epochs().pin(state_->slot); }
-
-Pin::~Pin() {
-  if (state_ != nullptr) {
-    state_->epochs().unpin(state_->slot);
-  }
+Pin::Pin(const ReadState* state) : state_(state), epochs_(&state->epochs()), slot_(state->slot) {
+  epochs_->pin(slot_);
 }
 
-void Pin::renew() { state_->epochs().repin(state_->slot); }
+void Pin::renew() { epochs_->repin(slot_); }
+
+void Pin::drop() {
+  if (slot_ != nullptr) {
+    epochs_->unpin(slot_);
+    state_ = nullptr;
+    epochs_ = nullptr;
+    slot_ = nullptr;
+  }
+}
 
 Sequence Reader::sequence() const { return {state_->view.sequence}; }
 
 Result<Node> Reader::get(NodeId id) const& {
+  if (over(state_)) {
+    return fail(finished());
+  }
   const PinGuard pin(state_->epochs(), state_->slot);
   const Seen seen = state_->graph->see_node(id, state_->view);
   if (!seen.live) {
@@ -85,6 +103,9 @@ Result<Node> Reader::get(NodeId id) const& {
 }
 
 Result<Edge> Reader::get(EdgeId id) const& {
+  if (over(state_)) {
+    return fail(finished());
+  }
   const PinGuard pin(state_->epochs(), state_->slot);
   const Seen seen = state_->graph->see_edge(id, state_->view);
   if (!seen.live) {
@@ -95,6 +116,10 @@ Result<Edge> Reader::get(EdgeId id) const& {
 
 std::vector<std::optional<Node>> Reader::get(std::span<const NodeId> ids) const& {
   std::vector<std::optional<Node>> nodes;
+  if (over(state_)) {
+    nodes.resize(ids.size());
+    return nodes;
+  }
   nodes.reserve(ids.size());
   const PinGuard pin(state_->epochs(), state_->slot);
   for (const NodeId id : ids) {
@@ -109,6 +134,10 @@ std::vector<std::optional<Node>> Reader::get(std::span<const NodeId> ids) const&
 
 std::vector<std::optional<Edge>> Reader::get(std::span<const EdgeId> ids) const& {
   std::vector<std::optional<Edge>> edges;
+  if (over(state_)) {
+    edges.resize(ids.size());
+    return edges;
+  }
   edges.reserve(ids.size());
   const PinGuard pin(state_->epochs(), state_->slot);
   for (const EdgeId id : ids) {
@@ -122,18 +151,24 @@ std::vector<std::optional<Edge>> Reader::get(std::span<const EdgeId> ids) const&
 }
 
 bool Reader::exists(NodeId id) const {
+  if (over(state_)) {
+    return false;
+  }
   const PinGuard pin(state_->epochs(), state_->slot);
   return state_->graph->see_node(id, state_->view).live;
 }
 
 bool Reader::exists(EdgeId id) const {
+  if (over(state_)) {
+    return false;
+  }
   const PinGuard pin(state_->epochs(), state_->slot);
   return state_->graph->see_edge(id, state_->view).live;
 }
 
 std::optional<std::vector<float>> Reader::embedding(NodeId id, KeyRef key) const {
   std::vector<float> values;
-  const auto known = lookup(*state_, NameKind::key, key);
+  const auto known = find(state_, NameKind::key, key);
   if (!known || !exists(id) ||
       !state_->graph->embeddings.read(id.value, known->value, state_->view.sequence, values)) {
     return std::nullopt;
@@ -164,11 +199,11 @@ bool Node::has_label(LabelRef label) const {
 // --- edges of a node ---------------------------------------------------------------------------
 
 EdgeCursor Reader::edges(NodeId node, Direction direction) const& {
-  return {Pin(state_), node, direction, std::nullopt};
+  return over(state_) ? EdgeCursor() : EdgeCursor(Pin(state_), node, direction, std::nullopt);
 }
 
 EdgeCursor Reader::edges(NodeId node, Direction direction, TypeRef type) const& {
-  const auto id = lookup(*state_, NameKind::type, type);
+  const auto id = find(state_, NameKind::type, type);
   return id ? EdgeCursor(Pin(state_), node, direction, *id) : EdgeCursor();
 }
 
@@ -241,6 +276,9 @@ bool between_hubs(const ReadState& state, graph::NodeRecord& source, NodeId targ
 std::vector<EdgeId> Reader::between(NodeId source, NodeId target, std::optional<TypeId> type,
                                     bool one) const {
   std::vector<EdgeId> result;
+  if (over(state_)) {
+    return result;
+  }
   const Pin pin(state_);
   auto* from = state_->graph->find(source);
   auto* to = state_->graph->find(target);
@@ -273,7 +311,7 @@ std::vector<EdgeId> Reader::edges_between(NodeId source, NodeId target) const {
 }
 
 std::vector<EdgeId> Reader::edges_between(NodeId source, NodeId target, TypeRef type) const {
-  const auto id = lookup(*state_, NameKind::type, type);
+  const auto id = find(state_, NameKind::type, type);
   return id ? between(source, target, *id, false) : std::vector<EdgeId>{};
 }
 
@@ -283,7 +321,7 @@ std::optional<EdgeId> Reader::edge_between(NodeId source, NodeId target) const {
 }
 
 std::optional<EdgeId> Reader::edge_between(NodeId source, NodeId target, TypeRef type) const {
-  const auto id = lookup(*state_, NameKind::type, type);
+  const auto id = find(state_, NameKind::type, type);
   if (!id) {
     return std::nullopt;
   }
@@ -293,10 +331,12 @@ std::optional<EdgeId> Reader::edge_between(NodeId source, NodeId target, TypeRef
 
 // --- everything --------------------------------------------------------------------------------
 
-NodeCursor Reader::nodes() const& { return {Pin(state_), std::nullopt}; }
+NodeCursor Reader::nodes() const& {
+  return over(state_) ? NodeCursor() : NodeCursor(Pin(state_), std::nullopt);
+}
 
 NodeCursor Reader::nodes(LabelRef label) const& {
-  const auto id = lookup(*state_, NameKind::label, label);
+  const auto id = find(state_, NameKind::label, label);
   return id ? NodeCursor(Pin(state_), *id) : NodeCursor();
 }
 
@@ -305,34 +345,37 @@ std::optional<NodeId> Reader::first(LabelRef label) const {
   return cursor.next() ? std::optional(cursor.id()) : std::nullopt;
 }
 
-EdgeScan Reader::edges() const& { return {Pin(state_), std::nullopt}; }
+EdgeScan Reader::edges() const& {
+  return over(state_) ? EdgeScan() : EdgeScan(Pin(state_), std::nullopt);
+}
 
 EdgeScan Reader::edges(TypeRef type) const& {
-  const auto id = lookup(*state_, NameKind::type, type);
+  const auto id = find(state_, NameKind::type, type);
   return id ? EdgeScan(Pin(state_), *id) : EdgeScan();
 }
 
 namespace {
 
-std::uint64_t count_of(const ReadState& state, graph::CounterKind kind, std::uint32_t id) {
-  const std::int64_t count = state.manager->count(kind, id, state.self, state.view.sequence);
-  return static_cast<std::uint64_t>(count);
+std::uint64_t count_of(const ReadState* state, graph::CounterKind kind, std::uint32_t id) {
+  return over(state) ? 0
+                     : static_cast<std::uint64_t>(
+                           state->manager->count(kind, id, state->self, state->view.sequence));
 }
 
 }  // namespace
 
-std::uint64_t Reader::node_count() const { return count_of(*state_, graph::CounterKind::nodes, 0); }
+std::uint64_t Reader::node_count() const { return count_of(state_, graph::CounterKind::nodes, 0); }
 
 std::uint64_t Reader::node_count(LabelRef label) const {
-  const auto id = lookup(*state_, NameKind::label, label);
-  return id ? count_of(*state_, graph::CounterKind::label, id->value) : 0;
+  const auto id = find(state_, NameKind::label, label);
+  return id ? count_of(state_, graph::CounterKind::label, id->value) : 0;
 }
 
-std::uint64_t Reader::edge_count() const { return count_of(*state_, graph::CounterKind::edges, 0); }
+std::uint64_t Reader::edge_count() const { return count_of(state_, graph::CounterKind::edges, 0); }
 
 std::uint64_t Reader::edge_count(TypeRef type) const {
-  const auto id = lookup(*state_, NameKind::type, type);
-  return id ? count_of(*state_, graph::CounterKind::type, id->value) : 0;
+  const auto id = find(state_, NameKind::type, type);
+  return id ? count_of(state_, graph::CounterKind::type, id->value) : 0;
 }
 
 std::optional<LabelId> Reader::find_label(std::string_view name) const {

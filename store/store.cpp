@@ -66,7 +66,6 @@ Status Store::close() { return impl_->close(); }
 ReadView Store::read() const { return ReadView(std::make_unique<detail::ViewImpl>(*impl_)); }
 
 Result<Transaction> Store::begin(TransactionOptions options) {
-  SELVEDGE_TRY(impl_->writable());
   std::size_t bytes = 0;
   for (const auto& [key, value] : options.metadata) {
     bytes += key.size() + value.size();
@@ -75,6 +74,7 @@ Result<Transaction> Store::begin(TransactionOptions options) {
     return fail(ErrorCode::too_large, "the transaction's metadata is too large");
   }
   auto impl = std::make_unique<TransactionImpl>(*impl_, true);
+  SELVEDGE_TRY(impl_->writable());  // in this order: see StoreImpl::close
   impl->state().metadata = std::move(options.metadata);
   return Transaction(std::move(impl));
 }
@@ -92,8 +92,8 @@ namespace {
 /// One operation outside a transaction: begin, do, publish, wait.
 template <class Body>
 auto alone(StoreImpl& store, Body body) -> decltype(body(std::declval<detail::WriteOps&>())) {
-  SELVEDGE_TRY(store.writable());
   TransactionImpl operation(store, false);
+  SELVEDGE_TRY(store.writable());  // in this order: see StoreImpl::close
   auto ops = operation.ops();
   auto result = body(ops);
   if (!result) {
@@ -211,10 +211,7 @@ Result<KeyId> Store::key_id(std::string_view name) {
 
 Status Store::checkpoint() { return impl_->checkpoint(); }
 Status Store::backup(const std::string& directory) { return impl_->backup(directory); }
-Status Store::sync() {
-  SELVEDGE_TRY(impl_->writable());
-  return impl_->log().sync_now();
-}
+Status Store::sync() { return impl_->sync(); }
 Status Store::maintain() { return impl_->maintain(); }
 const RecoveryReport& Store::recovery_report() const { return impl_->report(); }
 StoreStats Store::stats() const { return impl_->stats(); }

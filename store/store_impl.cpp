@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <filesystem>
 
 #include "base/assert.h"
 #include "graph/change.h"
@@ -14,6 +15,15 @@ std::uint64_t wall_clock_us() {
   return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(
                                         std::chrono::system_clock::now().time_since_epoch())
                                         .count());
+}
+
+std::string parent_directory(const std::string& path) {
+  std::filesystem::path normal = std::filesystem::path(path).lexically_normal();
+  if (!normal.has_filename()) {
+    normal = normal.parent_path();  // it ended with a slash
+  }
+  const std::filesystem::path parent = normal.parent_path();
+  return parent.empty() ? "." : parent.string();
 }
 
 namespace {
@@ -35,10 +45,11 @@ StoreImpl::StoreImpl(std::string path, const Options& options)
       files_(options.file_system != nullptr ? *options.file_system : posix_file_system()) {}
 
 StoreImpl::~StoreImpl() {
-  // A view or transaction that outlives its store would read freed memory: stop here instead.
-  SELVEDGE_ASSERT(graph_ == nullptr || graph_->epochs.oldest_view().open == 0);
+  // What outlives its store would read freed memory: stop here instead.
+  SELVEDGE_ASSERT(nothing_open());
   // Nobody is left to tell: whoever wants to know calls close.
   static_cast<void>(close());
+  SELVEDGE_ASSERT(graph_ == nullptr || !graph_->epochs.pinned());  // a cursor without its view
 }
 
 // --- the way of an open ------------------------------------------------------------------------
@@ -102,6 +113,7 @@ Status StoreImpl::create_store() {
     SELVEDGE_TRY(files_.sync_dir(directory));
   }
   SELVEDGE_TRY(files_.sync_dir(path_));
+  SELVEDGE_TRY(files_.sync_dir(parent_directory(path_)));
   snapshot::Manifest fresh;
   fresh.store = random_uuid();
   fresh.created_us = wall_clock_us();
@@ -199,15 +211,29 @@ Status StoreImpl::close_losers() {
   return losers_.empty() ? Status{} : log_->sync_now();
 }
 
-Status StoreImpl::close() {
+Status StoreImpl::nothing_open() const {
   const std::uint32_t open = graph_ == nullptr ? 0 : graph_->epochs.oldest_view().open;
-  if (open != 0) {
-    return fail(Error(ErrorCode::invalid_argument, "views or transactions are still open")
-                    .at(path_)
-                    .mismatch("0", std::to_string(open)));
-  }
-  if (std::exchange(closed_, true)) {
+  if (open == 0) {
     return {};
+  }
+  return fail(Error(ErrorCode::invalid_argument, "views or transactions are still open")
+                  .at(path_)
+                  .mismatch("0", std::to_string(open)));
+}
+
+/// A transaction opens its view and then looks at `closed_`; here it is the other way round. So
+/// either it sees that the store is closed, or it is seen.
+Status StoreImpl::close() {
+  if (closed_) {
+    return {};
+  }
+  SELVEDGE_TRY(nothing_open());
+  if (closed_.exchange(true)) {
+    return {};
+  }
+  if (Status open = nothing_open(); !open) {
+    closed_ = false;
+    return open;
   }
   if (maintenance_.joinable()) {
     {
@@ -217,6 +243,7 @@ Status StoreImpl::close() {
     maintenance_wake_.notify_all();
     maintenance_.join();
   }
+  const ExclusiveLock alone(lifecycle_mutex_);
   const Status written = write_clean_close();
   lock_.reset();  // whatever happened: this store writes no more
   return written ? Status{} : fail(written.error().clone());
@@ -267,6 +294,9 @@ Status StoreImpl::writable() const {
   if (options_.read_only) {
     return fail(ErrorCode::read_only, "the store is open for reading only");
   }
+  if (closed_) {
+    return fail(Error(ErrorCode::closed, "the store is closed").at(path_));
+  }
   if (log_->poisoned()) {
     const auto cause = log_->poison_cause();
     return fail(ErrorCode::poisoned, "the log failed: " + (cause ? cause->message() : ""));
@@ -295,8 +325,8 @@ StoreStats StoreImpl::stats() {
   stats.checkpoints = checkpoints_.load();
   stats.memory_used_bytes = graph_->arena.used_bytes();
   stats.memory_reserved_bytes = graph_->arena.reserved_bytes();
-  stats.node_slots = graph_->node_slots.high_water();
-  stats.edge_slots = graph_->edge_slots.high_water();
+  stats.node_slots = graph_->node_end();
+  stats.edge_slots = graph_->edge_end();
   stats.poisoned = log_->poisoned();
   const MutexLock lock(maintenance_mutex_);
   stats.cause = maintenance_fault_;
@@ -329,6 +359,7 @@ void StoreImpl::maintenance_loop() {
         return;
       }
     }
+    const SharedLock alive(lifecycle_mutex_);
     const Status status = maintain_once();
     const MutexLock lock(maintenance_mutex_);
     maintenance_fault_ = status ? std::string() : status.error().message();
@@ -353,14 +384,21 @@ Status StoreImpl::maintain_once() {
   }
   manager_->reclaim(false);
   if (checkpoint_due()) {
-    run(checkpoint());
+    run(take_checkpoint());
   }
   return first;
 }
 
 Status StoreImpl::maintain() {
+  const SharedLock alive(lifecycle_mutex_);
   SELVEDGE_TRY(writable());
   return maintain_once();
+}
+
+Status StoreImpl::sync() {
+  const SharedLock alive(lifecycle_mutex_);
+  SELVEDGE_TRY(writable());
+  return log_->sync_now();
 }
 
 }  // namespace selvedge::detail

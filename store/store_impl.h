@@ -25,15 +25,17 @@ namespace selvedge::detail {
 /// Role: owns the layers of one open store and wires them.
 /// Invariants: the manifest on disk lists every segment before it is written to and every snapshot
 ///   that counts; its watermark is at least every listed `end`. Lock order: docs/concurrency.md.
-/// Threads: all functions from any thread, `open` and `close` apart.
+/// Threads: all functions from any thread; `close` waits for checkpoints, backups and maintenance.
 /// After failure: a failed checkpoint leaves the old snapshots and log in force.
 class StoreImpl final : public wal::SegmentRegistry {
  public:
   static Result<std::unique_ptr<StoreImpl>> open(const std::string& path, const Options& options);
   ~StoreImpl() override;
 
+  /// Refused while views or transactions are open. Waits for checkpoints and maintenance.
   Status close();
   Status checkpoint();
+  Status sync();
   Status backup(const std::string& directory);
   Status maintain();
   [[nodiscard]] StoreStats stats();
@@ -61,9 +63,10 @@ class StoreImpl final : public wal::SegmentRegistry {
   Status write_clean_close();
   void start_maintenance();
   void maintenance_loop();
-  Status maintain_once();
+  Status maintain_once() SELVEDGE_REQUIRES_SHARED(lifecycle_mutex_);
+  [[nodiscard]] Status nothing_open() const;
   [[nodiscard]] bool checkpoint_due();
-  Status take_checkpoint() SELVEDGE_REQUIRES(checkpoint_mutex_);
+  Status take_checkpoint() SELVEDGE_REQUIRES_SHARED(lifecycle_mutex_);
   Result<std::vector<snapshot::ManifestSnapshot>> choose_kept(
       std::vector<snapshot::ManifestSnapshot> all);
   Status adopt(snapshot::ManifestSnapshot fresh) SELVEDGE_REQUIRES(checkpoint_mutex_);
@@ -73,6 +76,8 @@ class StoreImpl final : public wal::SegmentRegistry {
 
   const std::string path_;
   const Options options_;
+  /// Shared: work on the files that is not part of a transaction. Exclusive: the end of it.
+  SharedMutex lifecycle_mutex_;
   FileSystem& files_;
   std::unique_ptr<FileLock> lock_;
   RecoveryReport report_;
@@ -100,9 +105,11 @@ class StoreImpl final : public wal::SegmentRegistry {
   std::string maintenance_fault_ SELVEDGE_GUARDED_BY(maintenance_mutex_);
   std::atomic<bool> segment_wanted_{false};
   std::thread maintenance_;
-  bool closed_ = false;
+  std::atomic<bool> closed_{false};
 };
 
 std::uint64_t wall_clock_us();
+/// The directory that holds the path's own entry.
+std::string parent_directory(const std::string& path);
 
 }  // namespace selvedge::detail

@@ -51,7 +51,10 @@ Status Transaction::remove_label(NodeId id, LabelRef label) {
   SELVEDGE_FORWARD_(remove_label(id, label));
 }
 Status Transaction::delete_node(NodeId id) { SELVEDGE_FORWARD_(delete_node(id, false)); }
-Status Transaction::detach_delete_node(NodeId id) { SELVEDGE_FORWARD_(delete_node(id, true)); }
+Status Transaction::detach_delete_node(NodeId id) {
+  SELVEDGE_TRY(impl_->check_active());
+  return impl_->all_or_nothing([&] { return impl_->ops().delete_node(id, true); });
+}
 Status Transaction::delete_edge(EdgeId id) { SELVEDGE_FORWARD_(delete_edge(id)); }
 Result<std::vector<NodeId>> Transaction::create_nodes(std::span<const NewNode> nodes) {
   SELVEDGE_TRY(impl_->check_active());

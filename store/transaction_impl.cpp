@@ -7,6 +7,7 @@ void TransactionImpl::end() {
   state_ = nullptr;
   read_.slot = nullptr;
   read_.self = nullptr;
+  read_.view.self = nullptr;
 }
 
 Result<std::uint64_t> TransactionImpl::publish() {

@@ -11,22 +11,45 @@ using graph::NodeRecord;
 
 namespace {
 
-/// Cuts `items` into batches by count and bytes, and runs each as a group.
+/// How many of the items make the next batch: by count, and by the bytes that they log.
+template <class Item, class Bytes>
+std::size_t cut(std::span<const Item> items, Bytes bytes_of) {
+  std::size_t count = 0;
+  std::size_t bytes = 0;
+  while (count < items.size() && count < batch_members_max && bytes < batch_bytes_max) {
+    bytes += bytes_of(items[count++]);
+  }
+  return count;
+}
+
+}  // namespace
+
+/// Runs each batch of the items as one entry. Several batches of one operation outside a
+/// transaction become a transaction: together or not at all, and of any size. After an error the
+/// caller takes back what the earlier batches did.
 template <class Item, class Bytes, class Run>
-Status in_batches(std::span<const Item> items, Bytes bytes_of, Run run) {
+Status Operations::in_batches(std::span<const Item> items, Bytes bytes_of, Run run) {
+  std::size_t count = cut(items, bytes_of);
+  if (count < items.size()) {
+    state_.transactional = true;
+  }
   while (!items.empty()) {
-    std::size_t count = 0;
-    std::size_t bytes = 0;
-    while (count < items.size() && count < batch_members_max && bytes < batch_bytes_max) {
-      bytes += bytes_of(items[count++]);
-    }
     SELVEDGE_TRY(run(items.first(count)));
     items = items.subspan(count);
+    count = cut(items, bytes_of);
   }
   return {};
 }
 
-}  // namespace
+/// What a delete logs: the image that it takes away. The caller need not be pinned.
+std::size_t Operations::node_image_bytes(std::uint64_t id) const {
+  const graph::PinGuard pin(graph_.epochs, state_.slot);
+  return graph_.see_node(NodeId{id}, state_.view).image().size() + 32;
+}
+std::size_t Operations::edge_image_bytes(std::uint64_t id) const {
+  const graph::PinGuard pin(graph_.epochs, state_.slot);
+  return graph_.see_edge(EdgeId{id}, state_.view).image().size() + 32;
+}
 
 Status Operations::create_nodes(std::span<const std::span<const std::byte>> images,
                                 std::vector<std::uint64_t>& ids) {
@@ -94,7 +117,7 @@ Status Operations::create_edges(std::span<const EdgeSpec> edges, std::vector<std
 
 Status Operations::delete_nodes(std::span<const std::uint64_t> ids) {
   return in_batches<std::uint64_t>(
-      ids, [](std::uint64_t) { return std::size_t{64}; },
+      ids, [&](std::uint64_t id) { return node_image_bytes(id); },
       [&](std::span<const std::uint64_t> part) {
         return as_entry([&]() -> Status {
           const graph::PinGuard pin(graph_.epochs, state_.slot);
@@ -111,7 +134,7 @@ Status Operations::delete_nodes(std::span<const std::uint64_t> ids) {
 
 Status Operations::delete_edges(std::span<const std::uint64_t> ids) {
   return in_batches<std::uint64_t>(
-      ids, [](std::uint64_t) { return std::size_t{64}; },
+      ids, [&](std::uint64_t id) { return edge_image_bytes(id); },
       [&](std::span<const std::uint64_t> part) {
         return as_entry([&]() -> Status {
           const graph::PinGuard pin(graph_.epochs, state_.slot);
@@ -119,6 +142,42 @@ Status Operations::delete_edges(std::span<const std::uint64_t> ids) {
               log_.open_group(graph::GroupKind::bulk_delete_edges, part.size());
           for (const std::uint64_t id : part) {
             SELVEDGE_TRY(put_delete_edge(id));
+          }
+          log_.close_group(group);
+          return {};
+        });
+      });
+}
+
+/// With all its edges as one entry; a hub's many edges take several.
+Status Operations::delete_node(std::uint64_t id, bool detach) {
+  std::vector<std::uint64_t> edges;
+  if (detach) {
+    SELVEDGE_TRY(edges, edges_of(id));
+  }
+  if (edges.empty()) {
+    return as_entry([&] {
+      const graph::PinGuard pin(graph_.epochs, state_.slot);
+      return put_delete_node(id);
+    });
+  }
+  const std::uint64_t last = edges.back();
+  return in_batches<std::uint64_t>(
+      edges,
+      [&](std::uint64_t edge) {
+        return edge_image_bytes(edge) + (edge == last ? node_image_bytes(id) : 0);
+      },
+      [&](std::span<const std::uint64_t> part) {
+        return as_entry([&]() -> Status {
+          const graph::PinGuard pin(graph_.epochs, state_.slot);
+          const bool all = part.back() == last;
+          const std::size_t group =
+              log_.open_group(graph::GroupKind::detach_delete_node, part.size() + (all ? 1 : 0));
+          for (const std::uint64_t edge : part) {
+            SELVEDGE_TRY(put_delete_edge(edge));
+          }
+          if (all) {
+            SELVEDGE_TRY(put_delete_node(id));
           }
           log_.close_group(group);
           return {};

@@ -40,7 +40,7 @@ Status Operations::compensate(std::size_t from, std::size_t to) {
     std::size_t versions;
   };
   std::vector<Record> records;  // newest first: edges before the nodes that they hang on
-  tsl::robin_map<std::uint64_t, std::size_t> place[2];
+  tsl::robin_map<std::uint64_t, std::size_t, selvedge::detail::IdHash> place[2];
   for (std::size_t i = to; i-- > from;) {
     const WriteItem item = state_.writes[i];
     if (!item.has_version()) {

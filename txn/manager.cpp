@@ -281,7 +281,11 @@ Status Manager::spill(State& state) {
 }
 
 Status Manager::make_room(State& state) {
-  if (state.transactional && state.buffer.size() >= options_.transaction_buffer_bytes) {
+  // One frame holds the buffer and one more entry, so the buffer has a bound of its own.
+  constexpr std::size_t buffer_bytes_max = std::size_t{8} << 20;
+  const std::size_t limit =
+      std::min(std::size_t{options_.transaction_buffer_bytes}, buffer_bytes_max);
+  if (state.transactional && state.buffer.size() >= limit) {
     return spill(state);
   }
   return {};

@@ -104,7 +104,7 @@ class Manager {
   Result<CheckpointStart> checkpoint_start();
 
   /// Settles and frees what every view has passed. `everything`: all that can be, else a batch.
-  void reclaim(bool everything) SELVEDGE_NO_THREAD_SAFETY_ANALYSIS;
+  void reclaim(bool everything) noexcept SELVEDGE_NO_THREAD_SAFETY_ANALYSIS;
   /// Exact count in a view.
   std::int64_t count(graph::CounterKind kind, std::uint32_t id, const State* self,
                      std::uint64_t sequence);
@@ -135,6 +135,7 @@ class Manager {
   void release_slots(State& state);
 
   // Settling (reclaim.cpp).
+  void settle_finished(std::size_t budget) SELVEDGE_REQUIRES(reclaim_mutex_);
   void settle(State& state, std::uint64_t horizon) SELVEDGE_REQUIRES(reclaim_mutex_);
   void settle_item(const WriteItem& item, std::uint64_t horizon);
   void prefetch_settled(std::span<const WriteItem> items, std::size_t next) const;

@@ -312,55 +312,6 @@ Result<std::vector<std::uint64_t>> Operations::edges_of(std::uint64_t id) {
   return edges;
 }
 
-Status Operations::delete_node(std::uint64_t id, bool detach) {
-  std::vector<std::uint64_t> edges;
-  if (detach) {
-    SELVEDGE_TRY(edges, edges_of(id));
-  }
-  if (edges.empty()) {
-    return as_entry([&] {
-      const graph::PinGuard pin(graph_.epochs, state_.slot);
-      return put_delete_node(id);
-    });
-  }
-  // One entry with all images. A hub's many edges take several; outside a transaction these
-  // become one.
-  std::span<const std::uint64_t> left = edges;
-  if (left.size() > batch_members_max) {
-    state_.transactional = true;
-  }
-  const SavepointMark before = Manager::mark(state_);
-  while (!left.empty()) {
-    const auto part = left.first(std::min(left.size(), batch_members_max));
-    left = left.subspan(part.size());
-    const bool last = left.empty();
-    Status status = as_entry([&]() -> Status {
-      const graph::PinGuard pin(graph_.epochs, state_.slot);
-      const std::size_t group =
-          log_.open_group(graph::GroupKind::detach_delete_node, part.size() + (last ? 1 : 0));
-      for (const std::uint64_t edge : part) {
-        SELVEDGE_TRY(put_delete_edge(edge));
-      }
-      if (last) {
-        SELVEDGE_TRY(put_delete_node(id));
-      }
-      log_.close_group(group);
-      return {};
-    });
-    if (!status) {
-      if (state_.spills == before.spills) {
-        manager_.undo_operation(state_, before);
-      } else {
-        // Earlier parts are in the log: take them back by compensation.
-        manager_.unlink_items(state_, std::max(state_.logged_items, before.items));
-        SELVEDGE_TRY(compensate(before.items, state_.logged_items));
-      }
-      return status;
-    }
-  }
-  return {};
-}
-
 // --- edges -------------------------------------------------------------------------------------
 
 /// The endpoint is live in the view and nobody is deleting it.

@@ -82,6 +82,10 @@ class Operations {
 
   Status put_node(std::span<const std::byte> image, std::uint64_t& id);
   Status put_edge(const EdgeSpec& spec, std::uint64_t& id);
+  template <class Item, class Bytes, class Run>
+  Status in_batches(std::span<const Item> items, Bytes bytes_of, Run run);
+  std::size_t node_image_bytes(std::uint64_t id) const;
+  std::size_t edge_image_bytes(std::uint64_t id) const;
   void prefetch_ends(std::span<const EdgeSpec> edges, std::size_t next) const;
   Status link(std::uint64_t id, const EdgeSpec& spec, graph::Version* version);
   Status check_endpoint(std::uint64_t id, const graph::NodeRecord& record);

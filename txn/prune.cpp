@@ -1,6 +1,7 @@
 // What an old view does not need: versions between views, and write sets with no view between them.
 
 #include <algorithm>
+#include <utility>
 
 #include <tsl/robin_set.h>
 
@@ -117,18 +118,21 @@ bool Manager::no_view_between(const State& older, const State& newer) const {
 /// Moves an older write set into the next one, which keeps its commit sequence: for every view both
 /// are there, or neither.
 void Manager::absorb(State& older, State& newer, std::uint64_t floor) {
-  older.writes.insert(older.writes.end(), newer.writes.begin(), newer.writes.end());
-  older.writes.swap(newer.writes);
-  newer.compacted_items = older.compacted_items;
-  for (const graph::CountDelta& delta : older.counts.all()) {
-    newer.counts.add(delta.kind, delta.id, delta.amount);
-  }
+  // What can run out of memory comes first, and leaves two write sets that say the same.
   for (const bool nodes : {true, false}) {
     auto& from = nodes ? older.dropped_node_slots : older.dropped_edge_slots;
     auto& to = nodes ? newer.dropped_node_slots : newer.dropped_edge_slots;
     to.insert(to.end(), from.begin(), from.end());
     from.clear();
   }
+  graph::CountDeltas counts = newer.counts;
+  for (const graph::CountDelta& delta : older.counts.all()) {
+    counts.add(delta.kind, delta.id, delta.amount);
+  }
+  older.writes.insert(older.writes.end(), newer.writes.begin(), newer.writes.end());
+  older.writes.swap(newer.writes);
+  newer.compacted_items = older.compacted_items;
+  newer.counts = std::move(counts);
   prune_before_->next_finished.store(&newer, std::memory_order_release);
   older.writes.clear();
   recycle(&older);
@@ -140,7 +144,8 @@ void Manager::absorb(State& older, State& newer, std::uint64_t floor) {
 
 /// Gives back what was created and deleted again unseen, and forgets what is said twice.
 void Manager::compact(State& state, std::uint64_t floor) {
-  tsl::robin_set<std::uint64_t> updated;
+  tsl::robin_set<std::uint64_t, selvedge::detail::IdHash> updated;
+  updated.reserve(state.writes.size());  // from here on nothing fails
   const auto done = [&](const WriteItem& item) {
     switch (item.kind()) {
       case WriteKind::delete_node:

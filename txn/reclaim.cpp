@@ -2,6 +2,8 @@
 // write sets of finished transactions in commit order, never by scanning.
 
 #include <algorithm>
+#include <mutex>
+#include <new>
 
 #include "base/yield_point.h"
 #include "graph/image.h"
@@ -67,40 +69,48 @@ std::uint64_t Manager::horizon() {
   return graph_.epochs.horizon(floor);
 }
 
-void Manager::reclaim(bool everything) {
-  if (everything) {
-    reclaim_mutex_.lock();
-  } else if (!reclaim_mutex_.try_lock()) {
-    return;
-  }
+/// Part of a commit that is visible already, so it must not fail: where the system refuses memory,
+/// what was not done is done the next time.
+void Manager::reclaim(bool everything) noexcept try {
   {
-    const graph::PinGuard pin(graph_.epochs, reclaim_slot_);
-    const std::uint64_t floor = readable();
-    const std::uint64_t reached = graph_.epochs.horizon(floor);
-    for (std::size_t budget = everything ? ~std::size_t{0} : 256; budget > 0; --budget) {
-      State* state = finished_first_->next_finished.load(std::memory_order_acquire);
-      if (state == nullptr || !state->stamped.load(std::memory_order_acquire)) {
-        break;
-      }
-      if (state->commit_sequence > reached) {
-        prune_waiting(floor);
-        break;
-      }
-      settle(*state, reached);
-      if (prune_at_ == state) {
-        prune_at_ = nullptr;
-        prune_before_ = nullptr;
-      }
-      // The settled state stays as the list's anchor; the one before it is done with.
-      if (finished_first_ != &finished_anchor_) {
-        recycle(finished_first_);
-      }
-      finished_first_ = state;
-      waiting_.fetch_sub(1, std::memory_order_relaxed);
+    std::unique_lock lock(reclaim_mutex_, std::defer_lock);
+    if (everything) {
+      lock.lock();
+    } else if (!lock.try_lock()) {
+      return;
     }
+    settle_finished(everything ? ~std::size_t{0} : 256);
   }
-  reclaim_mutex_.unlock();
   graph_.epochs.collect();
+} catch (const std::bad_alloc&) {
+  return;
+}
+
+void Manager::settle_finished(std::size_t budget) {
+  const graph::PinGuard pin(graph_.epochs, reclaim_slot_);
+  const std::uint64_t floor = readable();
+  const std::uint64_t reached = graph_.epochs.horizon(floor);
+  for (; budget > 0; --budget) {
+    State* state = finished_first_->next_finished.load(std::memory_order_acquire);
+    if (state == nullptr || !state->stamped.load(std::memory_order_acquire)) {
+      return;
+    }
+    if (state->commit_sequence > reached) {
+      prune_waiting(floor);
+      return;
+    }
+    settle(*state, reached);
+    if (prune_at_ == state) {
+      prune_at_ = nullptr;
+      prune_before_ = nullptr;
+    }
+    // The settled state stays as the list's anchor; the one before it is done with.
+    if (finished_first_ != &finished_anchor_) {
+      recycle(finished_first_);
+    }
+    finished_first_ = state;
+    waiting_.fetch_sub(1, std::memory_order_relaxed);
+  }
 }
 
 /// Asks for what the settling of edges to come will touch. Hints only, under the reclaimer's pin.
@@ -133,12 +143,11 @@ void Manager::settle(State& state, std::uint64_t horizon) {
     prefetch_settled(state.writes, i);
     settle_item(state.writes[i], horizon);
   }
-  for (const graph::CountDelta& delta : state.counts.all()) {
-    base_counts_.apply(delta);
+  for (; !state.counts.all().empty(); state.counts.drop_last()) {
+    base_counts_.apply(state.counts.all().back());
   }
   release_slots(state);
   state.writes.clear();
-  state.counts.clear();
 }
 
 void Manager::settle_item(const WriteItem& item, std::uint64_t horizon) {

@@ -37,7 +37,8 @@ struct Options {
   std::uint64_t segment_entries_max = 0;
   /// Each of the two buffers in which commits gather while the log is being written.
   std::uint32_t log_buffer_bytes = std::uint32_t{4} << 20;
-  /// What a transaction gathers privately before it streams to the log; 0 logs each operation.
+  /// What a transaction gathers privately before it streams to the log; 0 logs each operation. At
+  /// most 8 MiB are gathered.
   std::uint32_t transaction_buffer_bytes = std::uint32_t{64} << 10;
 
   /// A checkpoint is taken after this much log (0 = never by size) and after this time with any

@@ -21,6 +21,10 @@ namespace selvedge {
 namespace detail {
 class ReadState;
 }
+namespace graph {
+class EpochManager;
+struct ReaderSlot;
+}  // namespace graph
 
 class Reader;
 
@@ -49,7 +53,8 @@ class Properties {
   std::uint32_t size_ = 0;
 };
 
-/// A node as a view sees it. Valid as long as the view (of a transaction: until it ends).
+/// A node as a view sees it. Valid as long as the view; of a transaction, until its next write,
+/// rollback or end.
 class Node {
  public:
   Node(NodeId id, Properties properties) : id_(id), properties_(properties) {}
@@ -66,7 +71,7 @@ class Node {
   Properties properties_;
 };
 
-/// An edge as a view sees it. Valid as long as the view.
+/// An edge as a view sees it. Valid as a node is.
 class Edge {
  public:
   Edge(EdgeId id, NodeId source, NodeId target, TypeId type, Properties properties)
@@ -91,22 +96,29 @@ class Pin {
  public:
   Pin() = default;
   explicit Pin(const detail::ReadState* state);
-  Pin(Pin&& other) noexcept : state_(std::exchange(other.state_, nullptr)) {}
+  Pin(Pin&& other) noexcept { *this = std::move(other); }
   Pin& operator=(Pin&& other) noexcept {
     std::swap(state_, other.state_);
+    std::swap(epochs_, other.epochs_);
+    std::swap(slot_, other.slot_);
     return *this;
   }
-  ~Pin();
+  ~Pin() { drop(); }
   [[nodiscard]] const detail::ReadState* state() const { return state_; }
   /// Lets memory go between two records of a long iteration.
   void renew();
+  void drop();
 
  private:
   const detail::ReadState* state_ = nullptr;
+  // Of its own: the pin may outlive the view.
+  graph::EpochManager* epochs_ = nullptr;
+  graph::ReaderSlot* slot_ = nullptr;
 };
 
 /// The edges of one node, in no particular order. Settled runs are scanned without a look at
-/// anything else. Holds memory back while it lives: use it up or drop it.
+/// anything else. Holds memory back until it is used up or dropped. As all cursors, it can be used
+/// as long as its view or transaction goes on, and be destroyed as long as the store is there.
 ///
 ///   for (auto cursor = view.edges(node, Direction::out); cursor.next();) use(cursor.neighbour());
 class EdgeCursor {
@@ -296,6 +308,7 @@ class EdgeScan {
 
 /// Role: every read, at one moment: a `ReadView`'s sequence, or a transaction's view plus its own
 ///   writes. Unknown names are no error in reads: nothing carries them.
+///   In a transaction that has ended there is nothing: `get` returns `finished`.
 /// Threads: one at a time; open a view per thread.
 /// Cost: constant unless it says otherwise; no locks, no waiting.
 class Reader {

@@ -123,7 +123,7 @@ class ReadView : public Reader {
 /// A commit whose durability can be waited for later.
 class CommitTicket {
  public:
-  /// The commit's place in the history; 0 when the transaction wrote nothing.
+  /// The commit's place in the history; of a transaction that wrote nothing, its view's.
   [[nodiscard]] Sequence sequence() const { return sequence_; }
   /// Returns when the commit is durable. Threads: any, before the store is closed.
   Status wait() const;
@@ -147,6 +147,8 @@ struct TransactionOptions {
 /// Invariants: destruction without commit aborts.
 /// Threads: one at a time.
 /// After failure: an operation that returns an error has changed nothing; the transaction goes on.
+///   Only if what a large operation had streamed to the log cannot be taken back there (the disk is
+///   full), the whole transaction is rolled back and `finished`.
 class Transaction final : public Reader, public Writer {
  public:
   Transaction(Transaction&&) noexcept;
@@ -239,7 +241,8 @@ struct CheckReport {
 /// Role: the store. Closing (or destruction) syncs the log and writes a clean close.
 /// Threads: all functions from any thread.
 /// After failure: a failed write or sync of the log poisons the store: writes return `poisoned`,
-///   reads go on at the durable state, reopening recovers.
+///   reads go on, reopening recovers. They see the durable state in immediate mode; in the others
+///   they see what they saw before, which reopening may take back.
 class Store final : public Writer {
  public:
   /// Errors: locked, not_a_store, newer_format, corruption (file, offset, expected, found),
@@ -250,7 +253,8 @@ class Store final : public Writer {
   ~Store();
 
   /// Errors of the last sync come out here. `invalid_argument`, and nothing done, while a view or
-  /// transaction is open; destroying a store under one is a bug that stops the process.
+  /// transaction is open; destroying a store under one, or under a cursor, is a bug that stops the
+  /// process. Waits for a checkpoint or maintenance under way. Writes return `closed` from then on.
   Status close();
 
   [[nodiscard]] ReadView read() const;

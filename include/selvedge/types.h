@@ -95,17 +95,28 @@ using KeyRef = NameRef<KeyId>;
 /// Which edges of a node are meant.
 enum class Direction : std::uint8_t { out, in, both };
 
+namespace detail {
+/// The low bits of an id say little (a fresh one's are all the same): every bit of the hash depends
+/// on the slot, as tables whose size is a power of two need it. Fibonacci hashing, folded.
+struct IdHash {
+  constexpr std::size_t operator()(std::uint64_t id) const noexcept {
+    const std::uint64_t product = (id >> 8) * 0x9e3779b97f4a7c15U;
+    return product ^ (product >> 32);
+  }
+};
+}  // namespace detail
+
 }  // namespace selvedge
 
 template <>
 struct std::hash<selvedge::NodeId> {
   std::size_t operator()(selvedge::NodeId id) const noexcept {
-    return std::hash<std::uint64_t>{}(id.value >> 8);
+    return selvedge::detail::IdHash{}(id.value);
   }
 };
 template <>
 struct std::hash<selvedge::EdgeId> {
   std::size_t operator()(selvedge::EdgeId id) const noexcept {
-    return std::hash<std::uint64_t>{}(id.value >> 8);
+    return selvedge::detail::IdHash{}(id.value);
   }
 };
