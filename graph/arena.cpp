@@ -60,22 +60,32 @@ void* Arena::allocate(std::size_t bytes, For purpose) {
     return address;
   }
   const std::size_t index = class_of(bytes);
-  Shard& mine = shard();
-  const std::lock_guard guard(mine.latch);
-  FreeList& list = mine.lists[index];
+  void* result = take(shard(), index, true);
+  // At the limit, what other threads have left over serves too.
+  for (std::size_t i = 0; result == nullptr && i < shard_count; ++i) {
+    result = take(shards_[i], index, false);
+  }
+  return result == nullptr && purpose == For::deletes ? from_reserve(index) : result;
+}
+
+void* Arena::take(Shard& from, std::size_t index, bool may_grow) {
+  const std::lock_guard guard(from.latch);
+  FreeList& list = from.lists[index];
+  const std::size_t size = class_bytes(index);
   void* result = nullptr;
   if (list.head != nullptr) {
     result = list.head;
     list.head = list.head->next;
     --list.count;
   } else {
-    result = refill(mine, index);
-    if (result == nullptr && purpose == For::deletes) {
-      result = from_reserve(index);
-    }
+    result = may_grow ? from_shared(list, index) : nullptr;
+  }
+  if (result == nullptr && (from.room() >= size || (may_grow && grow(from, size)))) {
+    result = from.bump;
+    from.bump += size;
   }
   if (result != nullptr) {
-    mine.used += static_cast<std::int64_t>(class_bytes(index));
+    from.used += static_cast<std::int64_t>(size);
   }
   return result;
 }
@@ -109,64 +119,96 @@ void Arena::spill(FreeList& list, std::size_t index) {
   list = FreeList{};
 }
 
-void* Arena::refill(Shard& mine, std::size_t index) {
-  {
-    const std::lock_guard guard(shared_latch_);
-    if (!shared_[index].empty()) {
-      FreeList list = shared_[index].back();
-      shared_[index].pop_back();
-      void* result = list.head;
-      mine.lists[index] = FreeList{list.head->next, list.count - 1};
-      return result;
-    }
+/// A list that some thread had too much of: its first object, the rest for the caller's list.
+void* Arena::from_shared(FreeList& mine, std::size_t index) {
+  const std::lock_guard guard(shared_latch_);
+  if (shared_[index].empty()) {
+    return nullptr;
   }
-  const std::size_t size = class_bytes(index);
-  if (static_cast<std::size_t>(mine.bump_end - mine.bump) < size) {
-    while (mine.bump_end - mine.bump >= 8) {  // the rest of the chunk becomes small objects
-      const auto left = static_cast<std::size_t>(mine.bump_end - mine.bump);
-      std::size_t fit = class_of(left);
-      if (class_bytes(fit) > left) {
-        --fit;
-      }
-      auto* item = reinterpret_cast<Free*>(mine.bump);
-      item->next = mine.lists[fit].head;
-      mine.lists[fit].head = item;
-      ++mine.lists[fit].count;
-      mine.bump += class_bytes(fit);
-    }
-    // The first chunks of a shard are small, so that a small store stays small.
-    const std::uint64_t have = reserved_.load(std::memory_order_relaxed);
-    std::size_t want = chunk_bytes;
+  const FreeList list = shared_[index].back();
+  shared_[index].pop_back();
+  mine = FreeList{list.head->next, list.count - 1};
+  return list.head;
+}
+
+/// A fresh piece of memory for a shard with no room for `size` bytes; false: memory is refused.
+bool Arena::grow(Shard& mine, std::size_t size) {
+  const std::uint64_t have = reserved_.load(std::memory_order_relaxed);
+  std::byte* chunk = nullptr;
+  std::size_t want = 0;
+  if (limit_bytes_ != 0 && have > limit_bytes_ / 2) {
+    chunk = take_over(mine, size, want);
+  }
+  if (chunk == nullptr) {
+    // The first chunks are small, so that a small store stays small; those of a store with a small
+    // limit too, and the last ones before it.
+    want = chunk_bytes;
     while (want > (std::size_t{256} << 10) && want > have) {
       want /= 2;
     }
-    std::byte* chunk = map(want);
-    if (chunk == nullptr) {
-      mine.bump = mine.bump_end = nullptr;
-      return nullptr;
+    while (limit_bytes_ != 0 && want > smallest_chunk_bytes && want > limit_bytes_ / 32) {
+      want /= 2;
     }
-    mine.bump = chunk;
-    mine.bump_end = chunk + want;
+    want = std::max(want, std::bit_ceil(size));
+    while ((chunk = map(want)) == nullptr && want / 2 >= std::max(size, smallest_chunk_bytes)) {
+      want /= 2;
+    }
   }
-  void* result = mine.bump;
-  mine.bump += size;
-  return result;
+  if (chunk == nullptr) {
+    return false;
+  }
+  while (mine.room() >= 8) {  // the rest of the old piece becomes small objects
+    std::size_t fit = class_of(mine.room());
+    if (class_bytes(fit) > mine.room()) {
+      --fit;
+    }
+    auto* item = reinterpret_cast<Free*>(mine.bump);
+    item->next = mine.lists[fit].head;
+    mine.lists[fit].head = item;
+    ++mine.lists[fit].count;
+    mine.bump += class_bytes(fit);
+  }
+  mine.bump = chunk;
+  mine.bump_end = chunk + want;
+  return true;
+}
+
+/// What another shard has not cut up yet. Which memory serves a store must not depend much on how
+/// many threads have written to it.
+std::byte* Arena::take_over(Shard& mine, std::size_t size, std::size_t& bytes) {
+  for (Shard& other : shards_) {
+    if (&other == &mine || !other.latch.try_lock()) {
+      continue;
+    }
+    std::byte* const piece = other.bump;
+    bytes = other.room();
+    const bool enough = bytes >= std::max(size, std::size_t{4096});
+    if (enough) {
+      other.bump = other.bump_end = nullptr;
+    }
+    other.latch.unlock();
+    if (enough) {
+      return piece;
+    }
+  }
+  return nullptr;
 }
 
 void* Arena::from_reserve(std::size_t index) {
   const std::size_t size = class_bytes(index);
   const std::lock_guard guard(reserve_.latch);
-  if (static_cast<std::size_t>(reserve_.bump_end - reserve_.bump) < size) {
-    constexpr std::size_t piece = std::size_t{64} << 10;
-    std::byte* chunk = size <= piece ? map(piece, For::deletes) : nullptr;
+  if (reserve_.room() < size) {
+    std::byte* chunk =
+        size <= smallest_chunk_bytes ? map(smallest_chunk_bytes, For::deletes) : nullptr;
     if (chunk == nullptr) {
       return nullptr;
     }
     reserve_.bump = chunk;
-    reserve_.bump_end = chunk + piece;
+    reserve_.bump_end = chunk + smallest_chunk_bytes;
   }
   void* result = reserve_.bump;
   reserve_.bump += size;
+  reserve_.used += static_cast<std::int64_t>(size);
   return result;
 }
 
@@ -205,16 +247,20 @@ void Arena::unmap(void* address, std::size_t bytes) noexcept {
 
 std::uint64_t Arena::used_bytes() const {
   std::int64_t total = large_used_.load(std::memory_order_relaxed);
+  {
+    const std::lock_guard guard(reserve_.latch);
+    total += reserve_.used;
+  }
   for (const Shard& each : shards_) {
-    const std::lock_guard guard(const_cast<SpinLatch&>(each.latch));
+    const std::lock_guard guard(each.latch);
     total += each.used;
   }
   return static_cast<std::uint64_t>(total < 0 ? 0 : total);
 }
 
 bool Arena::reserve_outside(std::uint64_t bytes, For purpose) {
-  const std::uint64_t kept =
-      purpose == For::deletes ? 0 : std::min(limit_bytes_ / 16, std::uint64_t{8} << 20);
+  const bool whole = purpose == For::deletes || reserve_open_.load(std::memory_order_relaxed);
+  const std::uint64_t kept = whole ? 0 : std::min(limit_bytes_ / 16, std::uint64_t{8} << 20);
   const std::uint64_t before = reserved_.fetch_add(bytes, std::memory_order_relaxed);
   if (limit_bytes_ != 0 && before + bytes > limit_bytes_ - kept) {
     reserved_.fetch_sub(bytes, std::memory_order_relaxed);

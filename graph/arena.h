@@ -16,7 +16,8 @@
 namespace selvedge::graph {
 
 /// Role: size-class allocator for the small, short-headed objects of a graph. Classes are steps of
-///   8 bytes to 64, then four per doubling; chunks of 2 MiB are asked for with huge pages.
+///   8 bytes to 64, then four per doubling; chunks of 2 MiB are asked for with huge pages, smaller
+///   ones near the limit.
 /// Invariants: an object is freed with the size that it was allocated with; chunks are returned to
 ///   the system only when the arena dies; a shard hoards at most `hoard_max` objects per class,
 ///   the rest goes through the shared lists, so memory freed by one thread serves every thread.
@@ -37,6 +38,10 @@ class Arena {
   void* allocate(std::size_t bytes, For purpose = For::anything);
   void deallocate(void* pointer, std::size_t bytes) noexcept;
 
+  /// While open, anything may use what is kept for deletes: a full store is loaded again with its
+  /// own limit, though its memory comes to lie otherwise.
+  void open_reserve(bool open) { reserve_open_.store(open, std::memory_order_relaxed); }
+
   /// Bytes handed out and not freed (rounded to classes).
   std::uint64_t used_bytes() const;
   /// Bytes taken from the system.
@@ -52,6 +57,7 @@ class Arena {
   static constexpr std::size_t class_count = 52;
   static constexpr std::size_t largest_class_bytes = std::size_t{128} << 10;
   static constexpr std::size_t chunk_bytes = std::size_t{2} << 20;
+  static constexpr std::size_t smallest_chunk_bytes = std::size_t{64} << 10;
   static constexpr std::size_t hoard_max = 512;
 
   /// Chunks are aligned: the low bits of their addresses are all the same.
@@ -68,23 +74,28 @@ class Arena {
     std::uint32_t count = 0;
   };
   struct alignas(128) Shard {
-    SpinLatch latch;
+    mutable SpinLatch latch;
     std::byte* bump = nullptr;
     std::byte* bump_end = nullptr;
     std::int64_t used = 0;
     std::array<FreeList, class_count> lists{};
+    [[nodiscard]] std::size_t room() const { return static_cast<std::size_t>(bump_end - bump); }
   };
 
   static std::size_t class_of(std::size_t bytes);
   static std::size_t class_bytes(std::size_t index);
   Shard& shard();
-  void* refill(Shard& shard, std::size_t index);
+  void* take(Shard& from, std::size_t index, bool may_grow);
+  void* from_shared(FreeList& mine, std::size_t index);
+  bool grow(Shard& mine, std::size_t size);
+  std::byte* take_over(Shard& mine, std::size_t size, std::size_t& bytes);
   void* from_reserve(std::size_t index);
   void spill(FreeList& list, std::size_t index);
   std::byte* map(std::size_t bytes, For purpose = For::anything);
   void unmap(void* address, std::size_t bytes) noexcept;
 
   const std::uint64_t limit_bytes_;
+  std::atomic<bool> reserve_open_{false};
   std::atomic<std::uint64_t> reserved_{0};
   std::atomic<std::int64_t> large_used_{0};
   std::array<Shard, shard_count> shards_;

@@ -31,7 +31,6 @@ class CountDeltas {
   }
   void clear() { deltas_.clear(); }
   [[nodiscard]] const std::vector<CountDelta>& all() const { return deltas_; }
-  void assign(const std::vector<CountDelta>& deltas) { deltas_ = deltas; }
   void drop_last() { deltas_.pop_back(); }
   [[nodiscard]] std::int64_t of(CounterKind kind, std::uint32_t id) const {
     for (const CountDelta& each : deltas_) {

@@ -62,8 +62,10 @@ Result<Recovered> recover(const RecoveryInput& input) {
     out.report.clean_close = input.manifest.clean_close;
     out.wall_us = input.manifest.wall_us;
     input.graph = std::make_unique<graph::Graph>(input.options.memory_limit_bytes);
+    input.graph->arena.open_reserve(true);
     bool usable = true;
     const Status status = Attempt(input, out).run(chosen, usable);
+    input.graph->arena.open_reserve(false);
     if (status) {
       out.snapshots.assign(listed.begin(), listed.end() - static_cast<std::ptrdiff_t>(
                                                               std::min(tries, listed.size())));

@@ -29,7 +29,7 @@ struct Options {
 
   /// Upper bound of the graph's memory in bytes; 0 = none. Beyond it writes return
   /// `out_of_memory` and nothing changes. A sixteenth of it (at most 8 MiB) is kept for deletes,
-  /// so that a full store can be emptied.
+  /// so that a full store can be emptied, and opened again.
   std::uint64_t memory_limit_bytes = 0;
 
   /// A log segment is closed at this size, or at this many entries (0 = no limit).

@@ -7,7 +7,10 @@ namespace selvedge::test {
 
 namespace {
 
-std::string parent_of(const std::string& path) { return path.substr(0, path.rfind('/')); }
+std::string parent_of(const std::string& path) {
+  const std::size_t slash = path.rfind('/');
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
 
 void apply_write(std::vector<std::byte>& to, const MemoryFileSystem::Write& write) {
   if (write.resize) {
@@ -141,6 +144,7 @@ Status MemoryFileSystem::mkdir(const std::string& path) {
   if (!directories_.insert(path).second) {
     return fail(Error(ErrorCode::already_exists, "the directory exists").at(path));
   }
+  pending_directories_.insert(path);
   return {};
 }
 
@@ -178,6 +182,8 @@ Status MemoryFileSystem::sync_dir(const std::string& path) {
     }
   }
   std::erase_if(pending_names_, [&](const NameChange& each) { return each.directory == path; });
+  std::erase_if(pending_directories_,
+                [&](const std::string& each) { return parent_of(each) == path; });
   return {};
 }
 
@@ -234,8 +240,20 @@ std::unique_ptr<MemoryFileSystem> MemoryFileSystem::crash(Keep keep, std::uint64
   const std::lock_guard lock(mutex_);
   after->directories_ = directories_;
   if (keep == Keep::cached) {
+    after->pending_directories_ = pending_directories_;
     copy_cache(*after);
     return after;
+  }
+  const auto gone = [&](const std::string& directory) {
+    return directories_.count(directory) != 0 && after->directories_.count(directory) == 0;
+  };
+  // Parents come before what is in them: a directory goes with the one that it is in.
+  for (const std::string& each : directories_) {
+    const bool made = pending_directories_.count(each) == 0 || keep == Keep::everything ||
+                      (keep == Keep::random && random() % 2 == 0);
+    if (!made || gone(parent_of(each))) {
+      after->directories_.erase(each);
+    }
   }
   auto names = durable_names_;
   const std::size_t kept_names = keep == Keep::nothing ? 0
@@ -251,6 +269,9 @@ std::unique_ptr<MemoryFileSystem> MemoryFileSystem::crash(Keep keep, std::uint64
     }
   }
   for (const auto& [name, inode] : names) {
+    if (gone(parent_of(name))) {
+      continue;
+    }
     const std::lock_guard inner(inode->mutex);
     auto fresh = std::make_shared<Inode>();
     fresh->durable = inode->durable;

@@ -18,7 +18,8 @@ namespace selvedge::test {
 enum class Keep { nothing, everything, random, cached };
 
 /// Role: files and directories with what is cached and what is durable. `sync_data` makes a file's
-///   bytes durable, `sync_dir` a directory's entries, nothing else does.
+///   bytes durable, `sync_dir` a directory's entries (those that are directories too), nothing else
+///   does. What stands in a directory that a crash takes is gone with it.
 /// Threads: any.
 class MemoryFileSystem final : public FileSystem {
  public:
@@ -60,6 +61,7 @@ class MemoryFileSystem final : public FileSystem {
   std::map<std::string, std::shared_ptr<Inode>> durable_names_;
   std::vector<NameChange> pending_names_;
   std::set<std::string> directories_;
+  std::set<std::string> pending_directories_;  ///< made, and not durable in their parents
   std::set<std::string> locked_;
 };
 
