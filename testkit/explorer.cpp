@@ -29,7 +29,7 @@ class Explorer::Search {
   Exploration run() {
     ++out_.counts.workloads;
     SimFileSystem files;
-    Run reference(workload_, files);
+    Trial reference(workload_, files);
     const Status done = reference.execute(steps_max_);
     reference_ = reference.ledger();
     if (!done && !ended_early(done)) {
@@ -54,7 +54,7 @@ class Explorer::Search {
   Result<std::optional<Violation>> replay(const std::string& token) {
     SELVEDGE_TRY(const Token parsed, Token::parse(token));
     SimFileSystem plain;
-    Run first(workload_, plain);
+    Trial first(workload_, plain);
     const Status done = first.execute(steps_max_);
     if (!done && !ended_early(done)) {
       return fail(done.error().clone());
@@ -65,7 +65,7 @@ class Explorer::Search {
     if (const auto& fault = parsed.levels.front().fault) {
       SimFileSystem files;
       files.inject(*fault);
-      Run run(workload_, files, &reference_);
+      Trial run(workload_, files, &reference_);
       static_cast<void>(run.execute(steps_max_));
       ledger = run.ledger();
       trace = files.trace();
@@ -163,7 +163,7 @@ class Explorer::Search {
     SimFileSystem files;
     files.inject(fault);
     {
-      Run run(workload_, files, &reference_);
+      Trial run(workload_, files, &reference_);
       const Status done = run.execute(steps_max_);
       const std::vector<Event> trace = files.trace();
       const Ledger ledger = run.ledger();
@@ -196,7 +196,7 @@ class Explorer::Search {
           trace.size(), {std::vector<bool>(disk.pending().size(), all), {}, Strategy::drop_all}};
       const Image image = disk.crash(point.keep);
       SimFileSystem counted(image);
-      static_cast<void>(Store::open(store_path, Run::options_of(workload_, counted)));
+      static_cast<void>(Store::open(store_path, Trial::options_of(workload_, counted)));
       levels_.push_back({&trace, {std::nullopt, point}});
       for (const Fault& fault : fault_plan(counted)) {
         if (going()) {
@@ -222,7 +222,7 @@ class Explorer::Search {
   void reopen_with_fault(SimFileSystem& files, const Fault& fault, Bounds bounds) {
     files.inject(fault);
     fault_ = fault;
-    const auto store = Store::open(store_path, Run::options_of(workload_, files));
+    const auto store = Store::open(store_path, Trial::options_of(workload_, files));
     std::size_t steps = 0;
     if (store) {
       if (auto wrong = compare_state(*store, workload_, reference_, bounds, steps)) {

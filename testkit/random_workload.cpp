@@ -14,7 +14,7 @@ namespace {
 ///   left out and the rest still makes sense.
 class Mix {
  public:
-  explicit Mix(Run& run) : run_(run) {}
+  explicit Mix(Trial& trial) : trial_(trial) {}
 
   Status execute(const std::vector<std::uint64_t>& words) {
     for (std::size_t i = 1; i < words.size(); ++i) {  // the first one chose the options
@@ -54,7 +54,7 @@ class Mix {
     auto& lane = lanes_[take(lanes_.size())];
     if (choice < 70) {
       return lane ? change(lane->transaction)
-                  : run_.alone([&](Store& store) { return change(store); });
+                  : trial_.alone([&](Store& store) { return change(store); });
     }
     if (choice < 90) {
       return lane ? end_or_mark(lane, choice) : begin(lane);
@@ -63,24 +63,24 @@ class Mix {
       case 90:
       case 91:
       case 92:
-      case 93: return run_.store().checkpoint();
+      case 93: return trial_.store().checkpoint();
       case 94:
-      case 95: return run_.sync();
+      case 95: return trial_.sync();
       case 96:
-      case 97: return run_.store().maintain();
+      case 97: return trial_.store().maintain();
       default: return reopen();
     }
   }
 
   Status begin(std::optional<Lane>& lane) {
-    SELVEDGE_TRY(auto transaction, run_.begin());
+    SELVEDGE_TRY(auto transaction, trial_.begin());
     lane.emplace(Lane{std::move(transaction), {}});
     return {};
   }
 
   Status end_or_mark(std::optional<Lane>& lane, std::uint64_t choice) {
     if (choice < 80) {
-      const Status status = run_.commit(lane->transaction);
+      const Status status = trial_.commit(lane->transaction);
       lane.reset();
       return status ? Status{} : fail(status.error().clone());
     }
@@ -100,7 +100,7 @@ class Mix {
     for (auto& lane : lanes_) {
       lane.reset();
     }
-    return run_.reopen();
+    return trial_.reopen();
   }
 
   Status change(Writer& writer) {
@@ -152,7 +152,7 @@ class Mix {
     return {};
   }
 
-  Run& run_;
+  Trial& trial_;
   std::uint64_t word_ = 0;
   std::array<std::optional<Lane>, 3> lanes_;
   std::vector<NodeId> nodes_;  // some of them never came to be
@@ -174,7 +174,7 @@ Workload random_workload(std::vector<std::uint64_t> words) {
   const std::uint64_t options = words.empty() ? 0 : words.front();
   Workload workload;
   workload.name = "random";
-  workload.body = [words = std::move(words)](Run& run) { return Mix(run).execute(words); };
+  workload.body = [words = std::move(words)](Trial& trial) { return Mix(trial).execute(words); };
   workload.configure = [options](Options& each) {
     static constexpr std::array modes{SyncMode::immediate, SyncMode::immediate, SyncMode::batch,
                                       SyncMode::none};

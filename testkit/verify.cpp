@@ -42,7 +42,7 @@ std::optional<std::string> compare_state(const Store& store, const Workload& wor
 Verified::Verified(const Workload& workload, const Image& image, const Ledger& ledger,
                    Bounds bounds)
     : workload_(workload), files_(image) {
-  Options options = Run::options_of(workload, files_);
+  Options options = Trial::options_of(workload, files_);
   options.sync = SyncMode::immediate;
   auto store = Store::open(store_path, options);
   recovery_events_ = files_.events();
@@ -70,7 +70,7 @@ std::optional<std::string> Verified::live_on(Store& store) {
 
 std::optional<std::string> Verified::second_life(const Image& image) const {
   SimFileSystem files(image);
-  const Options options = Run::options_of(workload_, files);
+  const Options options = Trial::options_of(workload_, files);
   const auto store = Store::open(store_path, options);
   std::optional<std::string> fault;
   if (!store) {

@@ -79,9 +79,9 @@ Bounds Ledger::bounds(std::size_t event) const {
 
 // --- a run -------------------------------------------------------------------------------------
 
-Options Run::options_of(const Workload& workload, FileSystem& files) {
+Options Trial::options_of(const Workload& workload, FileSystem& files) {
   Options options;
-  options.segment_bytes = 16 << 10;
+  options.segment_bytes = 4 << 10;
   options.log_buffer_bytes = 32 << 10;
   options.checkpoint_log_bytes = 0;
   options.background_maintenance = false;
@@ -93,7 +93,7 @@ Options Run::options_of(const Workload& workload, FileSystem& files) {
   return options;
 }
 
-Run::Run(const Workload& workload, SimFileSystem& files, const Ledger* reference)
+Trial::Trial(const Workload& workload, SimFileSystem& files, const Ledger* reference)
     : workload_(workload),
       files_(files),
       reference_(reference),
@@ -103,17 +103,17 @@ Run::Run(const Workload& workload, SimFileSystem& files, const Ledger* reference
   }
 }
 
-Run::~Run() {
+Trial::~Trial() {
   files_.power_off();  // what the store's end would write is no part of the run
 }
 
-Status Run::open() {
+Status Trial::open() {
   SELVEDGE_TRY(auto store, Store::open(store_path, options_));
   store_.emplace(std::move(store));
   return {};
 }
 
-Status Run::execute(std::size_t steps_max) {
+Status Trial::execute(std::size_t steps_max) {
   steps_max_ = steps_max;
   SELVEDGE_TRY(open());
   if (reference_ == nullptr) {
@@ -122,10 +122,10 @@ Status Run::execute(std::size_t steps_max) {
   return workload_.body(*this);
 }
 
-Result<Transaction> Run::begin() { return store_->begin(); }
+Result<Transaction> Trial::begin() { return store_->begin(); }
 
 /// A step is about to be asked for.
-Status Run::issue() {
+Status Trial::issue() {
   const std::size_t known = reference_ == nullptr ? steps_max_ : reference_->steps.size();
   if (ledger_.steps.size() >= std::min(steps_max_, known)) {
     return fail(ErrorCode::finished, "the run ends here");
@@ -140,7 +140,7 @@ Status Run::issue() {
 }
 
 /// What became of the last step: it is there, it is not, or nobody knows.
-Status Run::settle(const Status& outcome) {
+Status Trial::settle(const Status& outcome) {
   if (!outcome) {
     if (outcome.error().code() != ErrorCode::unknown_outcome) {
       ledger_.steps.pop_back();
@@ -156,18 +156,18 @@ Status Run::settle(const Status& outcome) {
   return {};
 }
 
-Status Run::commit(Transaction& transaction) {
+Status Trial::commit(Transaction& transaction) {
   SELVEDGE_TRY(issue());
   const auto done = transaction.commit();
   return settle(done ? Status{} : fail(done.error().clone()));
 }
 
-Status Run::alone(const std::function<Status(Store&)>& operation) {
+Status Trial::alone(const std::function<Status(Store&)>& operation) {
   SELVEDGE_TRY(issue());
   return settle(operation(*store_));
 }
 
-void Run::acknowledge_all() {
+void Trial::acknowledge_all() {
   const std::size_t now = files_.events();
   for (Step& step : ledger_.steps) {
     if (!step.acknowledged) {
@@ -176,13 +176,13 @@ void Run::acknowledge_all() {
   }
 }
 
-Status Run::sync() {
+Status Trial::sync() {
   SELVEDGE_TRY(store_->sync());
   acknowledge_all();
   return {};
 }
 
-Status Run::reopen() {
+Status Trial::reopen() {
   SELVEDGE_TRY(store_->close());
   acknowledge_all();
   store_.reset();

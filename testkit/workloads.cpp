@@ -15,9 +15,9 @@ Status must(const Result<T>& result) {
 }
 
 /// A node made by one step.
-Result<NodeId> node(Run& run, const char* label, std::int64_t value) {
+Result<NodeId> node(Trial& trial, const char* label, std::int64_t value) {
   NodeId id;
-  SELVEDGE_TRY(run.alone([&](Store& store) -> Status {
+  SELVEDGE_TRY(trial.alone([&](Store& store) -> Status {
     SELVEDGE_TRY(id, store.create_node({label}, {{"v", value}}));
     return {};
   }));
@@ -26,51 +26,51 @@ Result<NodeId> node(Run& run, const char* label, std::int64_t value) {
 
 // --- one operation -----------------------------------------------------------------------------
 
-Status single_create(Run& run) { return must(node(run, "N", 1)); }
+Status single_create(Trial& trial) { return must(node(trial, "N", 1)); }
 
-Status single_transaction(Run& run) {
-  SELVEDGE_TRY(auto tx, run.begin());
+Status single_transaction(Trial& trial) {
+  SELVEDGE_TRY(auto tx, trial.begin());
   SELVEDGE_TRY(const NodeId a, tx.create_node({"N"}, {{"v", 1}}));
   SELVEDGE_TRY(const NodeId b, tx.create_node({"N"}));
   SELVEDGE_TRY(tx.create_edge(a, "E", b, {{"w", 1}}));
-  return run.commit(tx);
+  return trial.commit(tx);
 }
 
-Status updates(Run& run) {
-  SELVEDGE_TRY(const NodeId a, node(run, "N", 1));
-  SELVEDGE_TRY(run.alone([&](Store& store) { return store.set(a, "v", 2); }));
-  SELVEDGE_TRY(run.alone([&](Store& store) { return store.add_label(a, "M"); }));
-  SELVEDGE_TRY(run.alone([&](Store& store) { return store.remove(a, "v"); }));
-  SELVEDGE_TRY(run.alone([&](Store& store) { return store.remove_label(a, "N"); }));
-  return run.alone([&](Store& store) { return store.delete_node(a); });
+Status updates(Trial& trial) {
+  SELVEDGE_TRY(const NodeId a, node(trial, "N", 1));
+  SELVEDGE_TRY(trial.alone([&](Store& store) { return store.set(a, "v", 2); }));
+  SELVEDGE_TRY(trial.alone([&](Store& store) { return store.add_label(a, "M"); }));
+  SELVEDGE_TRY(trial.alone([&](Store& store) { return store.remove(a, "v"); }));
+  SELVEDGE_TRY(trial.alone([&](Store& store) { return store.remove_label(a, "N"); }));
+  return trial.alone([&](Store& store) { return store.delete_node(a); });
 }
 
-Status reuse_of_slots(Run& run) {
+Status reuse_of_slots(Trial& trial) {
   for (int round = 0; round < 3; ++round) {
-    SELVEDGE_TRY(const NodeId a, node(run, "N", round));
-    SELVEDGE_TRY(run.alone([&](Store& store) { return store.delete_node(a); }));
+    SELVEDGE_TRY(const NodeId a, node(trial, "N", round));
+    SELVEDGE_TRY(trial.alone([&](Store& store) { return store.delete_node(a); }));
     for (int i = 0; i < 3; ++i) {
-      SELVEDGE_TRY(run.store().maintain());
+      SELVEDGE_TRY(trial.store().maintain());
     }
   }
-  return must(node(run, "M", 7));
+  return must(node(trial, "M", 7));
 }
 
-Status reopened(Run& run) {
-  SELVEDGE_TRY(const NodeId a, node(run, "N", 1));
-  SELVEDGE_TRY(run.reopen());
-  SELVEDGE_TRY(run.alone([&](Store& store) { return store.set(a, "v", 2); }));
-  SELVEDGE_TRY(run.reopen());
-  return must(node(run, "M", 3));
+Status reopened(Trial& trial) {
+  SELVEDGE_TRY(const NodeId a, node(trial, "N", 1));
+  SELVEDGE_TRY(trial.reopen());
+  SELVEDGE_TRY(trial.alone([&](Store& store) { return store.set(a, "v", 2); }));
+  SELVEDGE_TRY(trial.reopen());
+  return must(node(trial, "M", 3));
 }
 
 // --- transactions ------------------------------------------------------------------------------
 
-Status interleaved(Run& run) {
-  SELVEDGE_TRY(const NodeId a, node(run, "N", 1));
-  SELVEDGE_TRY(const NodeId b, node(run, "N", 2));
-  SELVEDGE_TRY(auto first, run.begin());
-  SELVEDGE_TRY(auto second, run.begin());
+Status interleaved(Trial& trial) {
+  SELVEDGE_TRY(const NodeId a, node(trial, "N", 1));
+  SELVEDGE_TRY(const NodeId b, node(trial, "N", 2));
+  SELVEDGE_TRY(auto first, trial.begin());
+  SELVEDGE_TRY(auto second, trial.begin());
   SELVEDGE_TRY(first.set(a, "v", 10));
   SELVEDGE_TRY(second.set(b, "v", 20));
   SELVEDGE_TRY(const Savepoint mark, first.savepoint());
@@ -78,56 +78,56 @@ Status interleaved(Run& run) {
   SELVEDGE_TRY(first.set(a, "v", 11));
   SELVEDGE_TRY(second.create_node({"M"}, {{"v", 3}}));
   SELVEDGE_TRY(first.rollback_to(mark));
-  SELVEDGE_TRY(run.commit(second));
-  SELVEDGE_TRY(auto third, run.begin());
+  SELVEDGE_TRY(trial.commit(second));
+  SELVEDGE_TRY(auto third, trial.begin());
   SELVEDGE_TRY(third.set(b, "v", 21));
   SELVEDGE_TRY(third.detach_delete_node(b));
-  SELVEDGE_TRY(run.commit(first));
+  SELVEDGE_TRY(trial.commit(first));
   SELVEDGE_TRY(third.abort("not wanted"));
-  SELVEDGE_TRY(auto fourth, run.begin());
+  SELVEDGE_TRY(auto fourth, trial.begin());
   SELVEDGE_TRY(fourth.create_edge(a, "E", b, {{"w", 1}}));
-  return run.commit(fourth);
+  return trial.commit(fourth);
 }
 
 /// Names that only transactions use that never commit are there, or not, and mean the same.
-Status names_of_losers(Run& run) {
-  SELVEDGE_TRY(const NodeId a, node(run, "N", 1));
-  SELVEDGE_TRY(auto loser, run.begin());
+Status names_of_losers(Trial& trial) {
+  SELVEDGE_TRY(const NodeId a, node(trial, "N", 1));
+  SELVEDGE_TRY(auto loser, trial.begin());
   SELVEDGE_TRY(loser.set(a, "lost", 1));
   SELVEDGE_TRY(loser.create_node({"Lost"}, {{"never", 1}}));
-  SELVEDGE_TRY(auto winner, run.begin());
+  SELVEDGE_TRY(auto winner, trial.begin());
   SELVEDGE_TRY(winner.create_node({"Lost"}, {{"lost", 2}, {"kept", 3}}));
-  SELVEDGE_TRY(run.commit(winner));
+  SELVEDGE_TRY(trial.commit(winner));
   SELVEDGE_TRY(loser.abort("lost"));
-  return run.alone([&](Store& store) { return store.set(a, "kept", 4); });
+  return trial.alone([&](Store& store) { return store.set(a, "kept", 4); });
 }
 
-Status hub(Run& run) {
-  SELVEDGE_TRY(const NodeId center, node(run, "Hub", 0));
+Status hub(Trial& trial) {
+  SELVEDGE_TRY(const NodeId center, node(trial, "Hub", 0));
   std::vector<EdgeId> edges;
   for (int i = 0; i < 4; ++i) {
-    SELVEDGE_TRY(auto tx, run.begin());
+    SELVEDGE_TRY(auto tx, trial.begin());
     SELVEDGE_TRY(const NodeId leaf, tx.create_node({"Leaf"}, {{"v", i}}));
     SELVEDGE_TRY(edges.emplace_back(), tx.create_edge(center, "E", leaf));
     SELVEDGE_TRY(tx.create_edge(leaf, "E", center, {{"w", i}}));
-    SELVEDGE_TRY(run.commit(tx));
+    SELVEDGE_TRY(trial.commit(tx));
   }
-  SELVEDGE_TRY(run.alone([&](Store& store) { return store.delete_edge(edges[1]); }));
+  SELVEDGE_TRY(trial.alone([&](Store& store) { return store.delete_edge(edges[1]); }));
   SELVEDGE_TRY(
-      run.alone([&](Store& store) { return must(store.create_edge(center, "F", center)); }));
-  return run.alone([&](Store& store) { return store.detach_delete_node(center); });
+      trial.alone([&](Store& store) { return must(store.create_edge(center, "F", center)); }));
+  return trial.alone([&](Store& store) { return store.detach_delete_node(center); });
 }
 
-Status bulk(Run& run) {
+Status bulk(Trial& trial) {
   std::vector<NodeId> nodes;
   std::vector<EdgeId> edges;
-  SELVEDGE_TRY(run.alone([&](Store& store) -> Status {
+  SELVEDGE_TRY(trial.alone([&](Store& store) -> Status {
     const std::array<Property, 1> properties{{{"v", 1}}};
     const std::vector<NewNode> fresh(6, NewNode{{}, properties});
     SELVEDGE_TRY(nodes, store.create_nodes(fresh));
     return {};
   }));
-  SELVEDGE_TRY(run.alone([&](Store& store) -> Status {
+  SELVEDGE_TRY(trial.alone([&](Store& store) -> Status {
     std::vector<NewEdge> fresh;
     for (std::size_t i = 0; i < nodes.size(); ++i) {
       fresh.push_back({nodes[i], "E", nodes[(i + 1) % nodes.size()], {}});
@@ -135,26 +135,27 @@ Status bulk(Run& run) {
     SELVEDGE_TRY(edges, store.create_edges(fresh));
     return {};
   }));
-  SELVEDGE_TRY(run.alone([&](Store& store) { return store.delete_edges(edges); }));
-  return run.alone([&](Store& store) { return store.delete_nodes(std::span(nodes).first(4)); });
+  SELVEDGE_TRY(trial.alone([&](Store& store) { return store.delete_edges(edges); }));
+  return trial.alone([&](Store& store) { return store.delete_nodes(std::span(nodes).first(4)); });
 }
 
-Status large_values(Run& run) {
-  SELVEDGE_TRY(const NodeId a, node(run, "N", 1));
-  SELVEDGE_TRY(run.alone([&](Store& store) { return store.set(a, "v", std::string(9'000, 'a')); }));
-  SELVEDGE_TRY(auto tx, run.begin());
+Status large_values(Trial& trial) {
+  SELVEDGE_TRY(const NodeId a, node(trial, "N", 1));
+  SELVEDGE_TRY(
+      trial.alone([&](Store& store) { return store.set(a, "v", std::string(9'000, 'a')); }));
+  SELVEDGE_TRY(auto tx, trial.begin());
   SELVEDGE_TRY(tx.set(a, "v", std::string(20'000, 'b')));
   SELVEDGE_TRY(tx.create_node({"N"}, {{"v", std::string(5'000, 'c')}}));
-  SELVEDGE_TRY(run.commit(tx));
-  return run.alone([&](Store& store) { return store.set(a, "v", 3); });
+  SELVEDGE_TRY(trial.commit(tx));
+  return trial.alone([&](Store& store) { return store.set(a, "v", 3); });
 }
 
 /// Larger than the transaction's buffer: it streams, and one of them never ends.
-Status streaming(Run& run) {
-  SELVEDGE_TRY(const NodeId a, node(run, "N", 1));
-  SELVEDGE_TRY(auto first, run.begin());
-  SELVEDGE_TRY(auto second, run.begin());
-  SELVEDGE_TRY(auto endless, run.begin());
+Status streaming(Trial& trial) {
+  SELVEDGE_TRY(const NodeId a, node(trial, "N", 1));
+  SELVEDGE_TRY(auto first, trial.begin());
+  SELVEDGE_TRY(auto second, trial.begin());
+  SELVEDGE_TRY(auto endless, trial.begin());
   SELVEDGE_TRY(const NodeId b, first.create_node({"N"}, {{"v", 5}}));
   SELVEDGE_TRY(endless.create_node({"Lost"}, {{"v", 6}}));
   SELVEDGE_TRY(endless.set(a, "v", 100));
@@ -164,89 +165,86 @@ Status streaming(Run& run) {
   SELVEDGE_TRY(first.create_edge(b, "E", b));
   SELVEDGE_TRY(first.rollback_to(mark));
   SELVEDGE_TRY(first.set(b, "w", 9));
-  SELVEDGE_TRY(run.commit(first));
+  SELVEDGE_TRY(trial.commit(first));
   SELVEDGE_TRY(second.abort("not wanted"));
   SELVEDGE_TRY(endless.delete_node(a));
-  return run.alone([&](Store& store) { return store.set(b, "v", 10); });
+  return trial.alone([&](Store& store) { return store.set(b, "v", 10); });
 }
 
 // --- files -------------------------------------------------------------------------------------
 
-Status checkpoints(Run& run) {
-  SELVEDGE_TRY(const NodeId a, node(run, "N", 1));
-  SELVEDGE_TRY(auto tx, run.begin());
+Status checkpoints(Trial& trial) {
+  SELVEDGE_TRY(const NodeId a, node(trial, "N", 1));
+  SELVEDGE_TRY(auto tx, trial.begin());
   SELVEDGE_TRY(tx.set(a, "v", 2));
   SELVEDGE_TRY(tx.create_node({"M"}, {{"v", 3}}));
-  SELVEDGE_TRY(run.store().checkpoint());
+  SELVEDGE_TRY(trial.store().checkpoint());
   SELVEDGE_TRY(tx.create_edge(a, "E", a));
-  SELVEDGE_TRY(run.commit(tx));
-  SELVEDGE_TRY(run.store().checkpoint());
-  SELVEDGE_TRY(run.alone([&](Store& store) { return store.set(a, "v", 4); }));
-  SELVEDGE_TRY(run.store().checkpoint());
-  SELVEDGE_TRY(run.alone([&](Store& store) { return store.detach_delete_node(a); }));
-  return run.store().checkpoint();
+  SELVEDGE_TRY(trial.commit(tx));
+  SELVEDGE_TRY(trial.store().checkpoint());
+  SELVEDGE_TRY(trial.alone([&](Store& store) { return store.set(a, "v", 4); }));
+  SELVEDGE_TRY(trial.store().checkpoint());
+  SELVEDGE_TRY(trial.alone([&](Store& store) { return store.detach_delete_node(a); }));
+  return trial.store().checkpoint();
 }
 
 /// Segments fill up, follow each other, are dropped by checkpoints and used again.
-Status rotation(Run& run) {
-  SELVEDGE_TRY(const NodeId a, node(run, "N", 1));
+Status rotation(Trial& trial) {
+  SELVEDGE_TRY(const NodeId a, node(trial, "N", 1));
   for (int i = 0; i < 12; ++i) {
-    SELVEDGE_TRY(run.alone([&](Store& store) {
+    SELVEDGE_TRY(trial.alone([&](Store& store) {
       return store.set(a, "v", std::string(1'500, static_cast<char>('a' + i)));
     }));
-    SELVEDGE_TRY(run.store().maintain());
+    SELVEDGE_TRY(trial.store().maintain());
     if (i % 4 == 3) {
-      SELVEDGE_TRY(run.store().checkpoint());
+      SELVEDGE_TRY(trial.store().checkpoint());
     }
   }
-  return run.alone([&](Store& store) { return store.set(a, "v", 0); });
+  return trial.alone([&](Store& store) { return store.set(a, "v", 0); });
 }
 
-Status backups(Run& run) {
-  SELVEDGE_TRY(const NodeId a, node(run, "N", 1));
-  SELVEDGE_TRY(run.store().backup("/copy"));
-  SELVEDGE_TRY(run.alone([&](Store& store) { return store.set(a, "v", 2); }));
-  SELVEDGE_TRY(run.store().backup("/other"));
-  return run.alone([&](Store& store) { return store.set(a, "v", 3); });
+Status backups(Trial& trial) {
+  SELVEDGE_TRY(const NodeId a, node(trial, "N", 1));
+  SELVEDGE_TRY(trial.store().backup("/copy"));
+  SELVEDGE_TRY(trial.alone([&](Store& store) { return store.set(a, "v", 2); }));
+  SELVEDGE_TRY(trial.store().backup("/other"));
+  return trial.alone([&](Store& store) { return store.set(a, "v", 3); });
 }
 
-Status embeddings(Run& run) {
-  SELVEDGE_TRY(const NodeId a, node(run, "N", 1));
+Status embeddings(Trial& trial) {
+  SELVEDGE_TRY(const NodeId a, node(trial, "N", 1));
   const std::array first{1.0F, 2.0F};
   const std::array second{3.0F};
-  SELVEDGE_TRY(run.alone([&](Store& store) { return store.set_embedding(a, "embedding", first); }));
-  SELVEDGE_TRY(run.store().checkpoint());
   SELVEDGE_TRY(
-      run.alone([&](Store& store) { return store.set_embedding(a, "embedding", second); }));
-  return run.alone([&](Store& store) { return store.set_embedding(a, "embedding", {}); });
+      trial.alone([&](Store& store) { return store.set_embedding(a, "embedding", first); }));
+  SELVEDGE_TRY(trial.store().checkpoint());
+  SELVEDGE_TRY(
+      trial.alone([&](Store& store) { return store.set_embedding(a, "embedding", second); }));
+  return trial.alone([&](Store& store) { return store.set_embedding(a, "embedding", {}); });
 }
 
 /// Commits that are not durable at once; `sync` says when they are.
-Status unsynced(Run& run) {
-  SELVEDGE_TRY(const NodeId a, node(run, "N", 1));
+Status unsynced(Trial& trial) {
+  SELVEDGE_TRY(const NodeId a, node(trial, "N", 1));
   for (int i = 0; i < 6; ++i) {
-    SELVEDGE_TRY(run.alone([&](Store& store) { return store.set(a, "v", i); }));
-    SELVEDGE_TRY(auto tx, run.begin());
+    SELVEDGE_TRY(trial.alone([&](Store& store) { return store.set(a, "v", i); }));
+    SELVEDGE_TRY(auto tx, trial.begin());
     SELVEDGE_TRY(tx.create_edge(a, "E", a, {{"w", i}}));
-    SELVEDGE_TRY(run.commit(tx));
+    SELVEDGE_TRY(trial.commit(tx));
     if (i % 2 == 1) {
-      SELVEDGE_TRY(run.sync());
+      SELVEDGE_TRY(trial.sync());
     }
   }
-  SELVEDGE_TRY(run.store().checkpoint());
-  return run.alone([&](Store& store) { return store.set(a, "v", 9); });
+  SELVEDGE_TRY(trial.store().checkpoint());
+  return trial.alone([&](Store& store) { return store.set(a, "v", 9); });
 }
 
 }  // namespace
 
 std::vector<Workload> standard_workloads() {
   const auto small_buffer = [](Options& options) { options.transaction_buffer_bytes = 0; };
-  const auto small_segments = [](Options& options) { options.segment_bytes = 4096; };
   const auto batch = [](Options& options) { options.sync = SyncMode::batch; };
-  const auto none = [](Options& options) {
-    options.sync = SyncMode::none;
-    options.segment_bytes = 4096;
-  };
+  const auto none = [](Options& options) { options.sync = SyncMode::none; };
   const auto compressed = [](Options& options) {
     options.snapshot_compression = Compression::zstd;
   };
@@ -268,7 +266,7 @@ std::vector<Workload> standard_workloads() {
       {"checkpoints", checkpoints},
       {"checkpoints-streaming", checkpoints, small_buffer},
       {"checkpoints-compressed", checkpoints, compressed},
-      {"rotation", rotation, small_segments},
+      {"rotation", rotation},
       {"backups", backups},
       {"embeddings", embeddings},
       {"unsynced-batch", unsynced, batch},

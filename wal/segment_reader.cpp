@@ -202,6 +202,9 @@ class TailSearch {
   /// Behind it the window holds zeros.
   std::uint64_t note_written() {
     std::size_t end = filled_;
+    while (end >= sizeof(std::uint64_t) && load_le<std::uint64_t>(&buffer_[end - 8]) == 0) {
+      end -= sizeof(std::uint64_t);
+    }
     while (end > 0 && buffer_[end - 1] == std::byte{0}) {
       --end;
     }

@@ -43,14 +43,14 @@ struct Ledger {
   [[nodiscard]] Bounds bounds(std::size_t event) const;
 };
 
-class Run;
+class Trial;
 
-/// Something to crash-test. It must be deterministic, and run in one thread; it goes through `Run`
-/// for what the ledger has to know, and through `Run::store` for the rest.
+/// Something to crash-test. It must be deterministic, and run in one thread; it goes through `Trial`
+/// for what the ledger has to know, and through `Trial::store` for the rest.
 struct Workload {
   std::string name;
   /// Returns the first error that it did not expect; the run is over then.
-  std::function<Status(Run&)> body;
+  std::function<Status(Trial&)> body;
   /// Changes the store's options, e.g. the sync mode.
   std::function<void(Options&)> configure = {};
   /// An invariant of the program over several entities: what it returns is reported.
@@ -62,13 +62,13 @@ struct Workload {
 /// Role: one execution of a workload on a simulated disk.
 /// After failure: an error of the store ends the run; what it leaves open of the last step (it may
 ///   have happened, or not) is in the ledger.
-class Run {
+class Trial {
  public:
   /// `reference`: the ledger of a run without faults, whose states this one takes over.
-  Run(const Workload& workload, SimFileSystem& files, const Ledger* reference = nullptr);
-  ~Run();
-  Run(const Run&) = delete;
-  Run& operator=(const Run&) = delete;
+  Trial(const Workload& workload, SimFileSystem& files, const Ledger* reference = nullptr);
+  ~Trial();
+  Trial(const Trial&) = delete;
+  Trial& operator=(const Trial&) = delete;
 
   /// Opens the store, runs the body. At most `steps_max` steps are made.
   Status execute(std::size_t steps_max = ~std::size_t{0});
