@@ -205,9 +205,9 @@ Status rotation(Trial& trial) {
 
 Status backups(Trial& trial) {
   SELVEDGE_TRY(const NodeId a, node(trial, "N", 1));
-  SELVEDGE_TRY(trial.store().backup("/copy"));
+  SELVEDGE_TRY(trial.store().backup(trial.path("/copy")));
   SELVEDGE_TRY(trial.alone([&](Store& store) { return store.set(a, "v", 2); }));
-  SELVEDGE_TRY(trial.store().backup("/other"));
+  SELVEDGE_TRY(trial.store().backup(trial.path("/other")));
   return trial.alone([&](Store& store) { return store.set(a, "v", 3); });
 }
 
