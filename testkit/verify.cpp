@@ -8,6 +8,10 @@ std::optional<std::string> compare_state(const Store& store, const Workload& wor
                                          const Ledger& ledger, Bounds bounds, std::size_t& steps) {
   {
     const ReadView view = store.read();
+    std::string broken;
+    if (const auto invariant = workload.invariant ? workload.invariant(view) : std::nullopt) {
+      broken = "the program's invariant is broken: " + *invariant;
+    }
     const std::uint64_t found = state_hash(view);
     std::optional<std::size_t> elsewhere;
     for (std::size_t i = 0; i <= ledger.steps.size(); ++i) {
@@ -23,13 +27,12 @@ std::optional<std::string> compare_state(const Store& store, const Workload& wor
              std::to_string(bounds.upper) + ", found " +
              (elsewhere ? "that after step " + std::to_string(*elsewhere)
                         : "a state that no step leaves: " + std::to_string(view.node_count()) +
-                              " nodes, " + std::to_string(view.edge_count()) + " edges");
+                              " nodes, " + std::to_string(view.edge_count()) + " edges") +
+             (broken.empty() ? "" : "; " + broken);
     }
     steps = *elsewhere;
-    if (workload.invariant) {
-      if (auto broken = workload.invariant(view)) {
-        return "the program's invariant is broken: " + *broken;
-      }
+    if (!broken.empty()) {
+      return broken;
     }
   }
   const CheckReport report = store.check();

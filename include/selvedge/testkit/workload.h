@@ -64,7 +64,8 @@ struct Workload {
   std::function<Status(Trial&)> body;
   /// Changes the store's options, e.g. the sync mode.
   std::function<void(Options&)> configure = {};
-  /// An invariant of the program over several entities: what it returns is reported.
+  /// An invariant of the program over several entities, also of the empty store: what it returns is
+  /// reported.
   std::function<std::optional<std::string>(const Reader&)> invariant = {};
   /// Small enough for every crash in every recovery.
   bool tiny = false;
