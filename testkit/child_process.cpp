@@ -129,7 +129,8 @@ struct Note {
   Tag tag = Tag::done;
   std::uint32_t lower = 0;
   std::uint32_t upper = 0;
-  std::array<char, 500> text{};
+  std::uint32_t copies = 0;
+  std::array<char, 496> text{};
 };
 static_assert(sizeof(Note) == 512);
 
@@ -149,7 +150,7 @@ void tell(int descriptor, Tag tag, std::string_view text) {
 
 void understand(const Note& note, ChildEnd& end) {
   switch (note.tag) {
-    case Tag::bounds: end.bounds = {note.lower, note.upper}; break;
+    case Tag::bounds: end.bounds = {note.lower, note.upper, note.copies}; break;
     case Tag::error: end.error = note.text.data(); break;
     case Tag::wrong: end.wrong = note.text.data(); break;
     case Tag::done: end.done = true; break;
@@ -266,6 +267,7 @@ void Teller::bounds(Bounds bounds) const {
   note.tag = Tag::bounds;
   note.lower = static_cast<std::uint32_t>(bounds.lower);
   note.upper = static_cast<std::uint32_t>(bounds.upper);
+  note.copies = static_cast<std::uint32_t>(bounds.copies);
   tell(descriptor_, note);
 }
 void Teller::error(std::string_view text) const { tell(descriptor_, Tag::error, text); }

@@ -188,7 +188,7 @@ void recover(const Workload& workload, const Ledger& reference, const std::strin
     teller.wrong(*wrong);
     return;
   }
-  teller.bounds({steps, steps});
+  teller.bounds({steps, steps, bounds.copies});
   if (const Status closed = store->close(); !closed) {
     teller.error(closed.error().message());
   }
@@ -218,9 +218,10 @@ std::optional<std::string> judge(const ChildEnd& end, bool killed, std::uint64_t
   return std::nullopt;
 }
 
-/// Opens what is left, compares, lives on. `steps` gets what was found.
+/// Opens what is left, compares, also the copies, and lives on. `steps` gets what was found.
 std::optional<std::string> verify(const Workload& workload, const Ledger& reference,
-                                  const std::string& path, Bounds bounds, std::size_t& steps) {
+                                  const std::string& root, Bounds bounds, std::size_t& steps) {
+  const std::string path = root + store_path;
   std::uint64_t life = 0;
   {
     auto store = Store::open(path, recovery_options(workload));
@@ -229,6 +230,12 @@ std::optional<std::string> verify(const Workload& workload, const Ledger& refere
     }
     if (auto wrong = compare_state(*store, workload, reference, bounds, steps)) {
       return wrong;
+    }
+    for (std::size_t i = 0; i < reference.copies.size(); ++i) {
+      if (auto wrong = compare_copy(posix_file_system(), root, workload, reference,
+                                    reference.copies[i], i < bounds.copies)) {
+        return wrong;
+      }
     }
     if (const auto made = store->create_node({"Life"}, {{"n", 1}}); !made) {
       return "the recovered store refuses a commit: " + made.error().message();
@@ -336,7 +343,7 @@ Result<ProcessRun> ProcessTrials::run(std::span<const Blow> blows) const {
     }
   }
   ProcessRun& found = chain.found();
-  found.violation = verify(workload_, reference_, scratch.store(), found.bounds, found.steps);
+  found.violation = verify(workload_, reference_, scratch.root(), found.bounds, found.steps);
   return std::move(found);
 }
 

@@ -14,7 +14,7 @@ namespace selvedge::testkit {
 /// After failure: `fault` says what is wrong; nothing else may be asked then.
 class Verified {
  public:
-  /// Opens, compares, checks every structure; then commits once more.
+  /// Opens, compares, checks every structure, also of the copies; then commits once more.
   Verified(const Workload& workload, const Image& image, const Ledger& ledger, Bounds bounds);
   ~Verified();
   Verified(const Verified&) = delete;
@@ -46,5 +46,17 @@ class Verified {
 [[nodiscard]] std::optional<std::string> compare_state(const Store& store, const Workload& workload,
                                                        const Ledger& ledger, Bounds bounds,
                                                        std::size_t& steps);
+
+/// Opens a copy below `root`. It must show the state of its step; if its backup did not return, it
+/// may be refused instead.
+[[nodiscard]] std::optional<std::string> compare_copy(FileSystem& files, const std::string& root,
+                                                      const Workload& workload,
+                                                      const Ledger& ledger, const Copy& copy,
+                                                      bool finished);
+
+/// All of the ledger's copies on an image. The bounds count those whose backups returned.
+[[nodiscard]] std::optional<std::string> compare_copies(const Workload& workload,
+                                                        const Image& image, const Ledger& ledger,
+                                                        Bounds bounds);
 
 }  // namespace selvedge::testkit

@@ -74,6 +74,12 @@ Bounds Ledger::bounds(std::size_t event) const {
       bounds.lower = i + 1;
     }
   }
+  for (const Copy& copy : copies) {
+    if (copy.made <= event) {
+      ++bounds.copies;
+      bounds.lower = std::max(bounds.lower, copy.step);
+    }
+  }
   return bounds;
 }
 
@@ -170,6 +176,7 @@ Status Trial::settle(const Status& outcome) {
   if (reference_ == nullptr) {
     ledger_.steps.back().state = state_hash(store_->read());
   }
+  ++steps_done_;
   if (options_.sync == SyncMode::immediate) {
     ledger_.steps.back().acknowledged = now();
     report();
@@ -214,6 +221,16 @@ Status Trial::close() {
 Status Trial::reopen() {
   SELVEDGE_TRY(close());
   return open();
+}
+
+Status Trial::backup(const std::string& directory) {
+  const Status made = store_->backup(path(directory));
+  if (!made) {
+    return fail(made.error().clone());
+  }
+  ledger_.copies.push_back({directory, steps_done_, now()});
+  report();
+  return {};
 }
 
 }  // namespace selvedge::testkit

@@ -55,7 +55,7 @@ struct ProcessRun {
 ///   calls fail, recovers, and holds the state against what the child had reported. Calls are
 ///   counted, killed and failed by strace; killing after a time works without it.
 /// Invariants: what a process had handed to the system outlives it. So the state is that after
-///   step j with acknowledged <= j <= issued, nothing less.
+///   step j with acknowledged <= j <= issued, nothing less; so are the copies that it made.
 /// Threads: one at a time, in a process that has no other threads (it forks).
 /// After failure: an error is one of the machine (no process, no directory, no strace), none of the
 ///   store; nothing is left running.
