@@ -167,10 +167,14 @@ namespace {
 class TailSearch {
  public:
   TailSearch(File& file, std::uint32_t salt, std::uint64_t file_bytes)
-      : file_(file), salt_(salt), file_bytes_(file_bytes), buffer_(window_bytes + header_room) {}
+      : file_(file), salt_(salt), file_bytes_(file_bytes) {}
 
   Result<TailEvidence> run(std::uint64_t offset) {
     at_ = (offset + frame_alignment_bytes - 1) & ~std::uint64_t{frame_alignment_bytes - 1};
+    if (at_ < file_bytes_) {
+      buffer_.resize(static_cast<std::size_t>(
+          std::min<std::uint64_t>(window_bytes + header_room, file_bytes_ - at_)));
+    }
     while (at_ < file_bytes_) {
       const std::uint64_t left = file_bytes_ - at_;
       SELVEDGE_TRY(filled_, io::read_up_to(file_, at_,
@@ -180,12 +184,13 @@ class TailSearch {
         break;
       }
       window_ = at_;
-      note_written();
       const std::uint64_t end = window_ + std::min(filled_, window_bytes);
-      while (at_ < end) {
+      const std::uint64_t written = std::min(end, note_written());
+      while (at_ < written) {
         SELVEDGE_TRY(const std::uint64_t step, look());
         at_ += step;
       }
+      at_ = std::max(at_, end);  // zeros are no frames
     }
     return evidence_;
   }
@@ -194,14 +199,19 @@ class TailSearch {
   static constexpr std::size_t window_bytes = 1U << 20;
   static constexpr std::size_t header_room = 64;  // a whole sync mark behind the window's end
 
-  void note_written() {
+  /// Behind it the window holds zeros.
+  std::uint64_t note_written() {
     std::size_t end = filled_;
+    while (end >= sizeof(std::uint64_t) && load_le<std::uint64_t>(&buffer_[end - 8]) == 0) {
+      end -= sizeof(std::uint64_t);
+    }
     while (end > 0 && buffer_[end - 1] == std::byte{0}) {
       --end;
     }
     if (end != 0) {
       evidence_.written_end = std::max(evidence_.written_end, window_ + end);
     }
+    return window_ + end;
   }
 
   /// Bytes to go on by: 8, or over the sound frame that stands here.

@@ -159,12 +159,14 @@ Status SegmentStore::extend(File& file, const std::string& path, std::uint64_t f
   if (!config_.write_zeros) {
     return file.allocate(to);
   }
-  const std::unique_ptr<std::byte[]> zeros(new (std::nothrow) std::byte[zeros_bytes]());
+  const auto piece_bytes =
+      static_cast<std::size_t>(std::min<std::uint64_t>(zeros_bytes, to > from ? to - from : 0));
+  const std::unique_ptr<std::byte[]> zeros(new (std::nothrow) std::byte[piece_bytes]());
   if (!zeros) {
     return fail(Error(ErrorCode::out_of_memory, "no memory to prepare a segment").at(path));
   }
   for (std::uint64_t at = from; at < to;) {
-    const std::uint64_t step = std::min<std::uint64_t>(zeros_bytes, to - at);
+    const std::uint64_t step = std::min<std::uint64_t>(piece_bytes, to - at);
     SELVEDGE_TRY(io::write_all(file, at, {zeros.get(), static_cast<std::size_t>(step)}));
     at += step;
   }

@@ -1,4 +1,4 @@
-// Rules 17 to 23 (claims, commit) and 31 to 40 (private buffers, streaming).
+// Rules 17 to 19, 22 and 23 (claims, commit) and 31 to 40 (private buffers, streaming).
 
 #include <atomic>
 #include <semaphore>
@@ -138,70 +138,6 @@ TEST_F(Claims, Rule19_CompensationsAreNotCompensatedAgain) {
       EXPECT_EQ(value(each, r), commits ? 2 : 1);
       EXPECT_FALSE(each.read().exists(made));
     });
-  }
-}
-
-/// Notes in which order the hooks of a commit come, and what could be seen from each.
-class Recorder final : public txn::Validator {
- public:
-  explicit Recorder(wal::Log& log) : log_(log) {}
-  Status validate(txn::State&) override {
-    calls.emplace_back("validate");
-    return verdict ? Status{} : fail(ErrorCode::conflict, "somebody was faster");
-  }
-  bool recheck(txn::State& state) override {
-    calls.emplace_back("recheck");
-    EXPECT_EQ(state.commit.load(), 0U) << "the status word is stored after the re-check";
-    return second_verdict;
-  }
-  void published(txn::State& state, std::uint64_t commit) override {
-    calls.emplace_back("published");
-    EXPECT_EQ(state.commit.load(), commit) << "clocks are raised after the status word";
-    EXPECT_LT(log_.appended(), commit) << "and before others may open a view there";
-  }
-  std::vector<std::string> calls;
-  bool verdict = true;
-  bool second_verdict = true;
-
- private:
-  wal::Log& log_;
-};
-
-class Bare final : public wal::SegmentRegistry {
- public:
-  Status segment_prepared(const wal::SegmentInfo&) override { return {}; }
-};
-
-TEST(Commit, Rule21_ValidationIsRecheckedInsideTheLockAndPublishedBeforeTheView) {
-  MemoryFileSystem files;
-  ASSERT_TRUE(files.mkdir("/wal"));
-  Bare registry;
-  wal::LogOptions log_options;
-  log_options.segment_bytes = 1 << 20;
-  wal::Log log(files, "/wal", log_options, random_uuid(), {}, registry);
-  graph::Graph graph(0);
-  txn::ManagerOptions options;
-  options.wall_us = [] { return std::uint64_t{1}; };
-  txn::Manager manager(graph, log, options);
-  Recorder recorder(log);
-  manager.set_validator(&recorder);
-  const auto create = [&] {
-    txn::State* state = manager.begin(true);
-    EXPECT_TRUE(txn::Operations(manager, *state).create_node({}));
-    return state;
-  };
-  ASSERT_TRUE(manager.commit(create()));
-  EXPECT_EQ(recorder.calls, (std::vector<std::string>{"validate", "recheck", "published"}));
-  for (const bool outside : {true, false}) {
-    recorder.verdict = !outside;
-    recorder.second_verdict = outside;
-    const std::uint64_t before = log.appended();
-    txn::State* const state = create();
-    const auto refused = manager.commit(state);
-    ASSERT_FALSE(refused);
-    EXPECT_EQ(refused.error().code(), ErrorCode::conflict);
-    EXPECT_EQ(log.appended(), before) << "a refused commit is not in the log";
-    manager.abort(state, "refused");
   }
 }
 

@@ -1,0 +1,123 @@
+// What is crash-tested: a program over the public API, and the ledger of what it was told.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <selvedge/options.h>
+#include <selvedge/store.h>
+#include <selvedge/testkit/sim_file_system.h>
+
+namespace selvedge::testkit {
+
+/// Hash of everything that a reader can see: nodes, edges, labels, properties, embeddings by the
+/// names given, ids and names. Equal states have equal hashes. Cost: the whole view.
+[[nodiscard]] std::uint64_t state_hash(const Reader& view);
+
+/// One change of the state: a transaction, or one operation outside of any.
+struct Step {
+  std::size_t issued = 0;                   ///< events before its commit was asked for
+  std::optional<std::size_t> acknowledged;  ///< events when it was known to be durable
+  std::uint64_t state = 0;                  ///< hash of the state with it, from a run that succeeds
+};
+
+/// Which states a crash may leave: those with the first `lower` to `upper` steps.
+struct Bounds {
+  std::size_t lower = 0;
+  std::size_t upper = 0;
+};
+
+/// Role: what a program knows of its store, kept outside the disk.
+/// Invariants: steps are in commit order. State 0 is the empty store.
+struct Ledger {
+  std::vector<Step> steps;
+  std::uint64_t empty_state = 0;
+  [[nodiscard]] std::uint64_t state(std::size_t steps_done) const {
+    return steps_done == 0 ? empty_state : steps[steps_done - 1].state;
+  }
+  /// After a crash before the event with this number.
+  [[nodiscard]] Bounds bounds(std::size_t event) const;
+};
+
+class Trial;
+
+/// Something to crash-test. It must be deterministic, and run in one thread; it goes through `Trial`
+/// for what the ledger has to know, and through `Trial::store` for the rest.
+struct Workload {
+  std::string name;
+  /// Returns the first error that it did not expect; the run is over then.
+  std::function<Status(Trial&)> body;
+  /// Changes the store's options, e.g. the sync mode.
+  std::function<void(Options&)> configure = {};
+  /// An invariant of the program over several entities: what it returns is reported.
+  std::function<std::optional<std::string>(const Reader&)> invariant = {};
+  /// Small enough for every crash in every recovery.
+  bool tiny = false;
+};
+
+/// Role: one execution of a workload on a simulated disk.
+/// After failure: an error of the store ends the run; what it leaves open of the last step (it may
+///   have happened, or not) is in the ledger.
+class Trial {
+ public:
+  /// `reference`: the ledger of a run without faults, whose states this one takes over.
+  Trial(const Workload& workload, SimFileSystem& files, const Ledger* reference = nullptr);
+  ~Trial();
+  Trial(const Trial&) = delete;
+  Trial& operator=(const Trial&) = delete;
+
+  /// Opens the store, runs the body. At most `steps_max` steps are made.
+  Status execute(std::size_t steps_max = ~std::size_t{0});
+
+  // --- for the body ----------------------------------------------------------------------------
+  [[nodiscard]] Store& store() { return *store_; }
+  [[nodiscard]] SimFileSystem& files() { return files_; }
+  /// A transaction whose commit will be a step.
+  Result<Transaction> begin();
+  /// One step. `conflict` and the like are the caller's, and no step.
+  Status commit(Transaction& transaction);
+  /// One operation outside a transaction: one step.
+  Status alone(const std::function<Status(Store&)>& operation);
+  /// Makes all steps so far durable, whatever the sync mode.
+  Status sync();
+  /// Closes and opens the store: all steps so far are durable.
+  Status reopen();
+
+  /// What is known when it is over.
+  [[nodiscard]] const Ledger& ledger() const { return ledger_; }
+  /// The store, if it is open: to look at it when the body has ended.
+  [[nodiscard]] Store* open_store() { return store_ ? &*store_ : nullptr; }
+
+  /// The options of a workload's stores on a file system: small files, no threads.
+  static Options options_of(const Workload& workload, FileSystem& files);
+
+ private:
+  Status open();
+  Status issue();
+  Status settle(const Status& outcome);
+  void acknowledge_all();
+
+  const Workload& workload_;
+  SimFileSystem& files_;
+  const Ledger* reference_;
+  Options options_;
+  std::optional<Store> store_;
+  Ledger ledger_;
+  std::size_t steps_max_ = 0;
+};
+
+/// The store's directory in every run.
+inline constexpr const char* store_path = "/store";
+
+/// Workloads that come with the kit; those of one operation, or a few, are tiny.
+[[nodiscard]] std::vector<Workload> standard_workloads();
+/// A random mix of everything, in the words' order: the same words give the same workload, and any
+/// of them can be left out.
+[[nodiscard]] Workload random_workload(std::vector<std::uint64_t> words);
+[[nodiscard]] std::vector<std::uint64_t> random_words(std::uint64_t seed, std::size_t count);
+
+}  // namespace selvedge::testkit

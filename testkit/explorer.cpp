@@ -1,0 +1,357 @@
+#include <selvedge/testkit/explorer.h>
+
+#include <algorithm>
+#include <unordered_set>
+#include <utility>
+
+#include "testkit/fault_plan.h"
+#include "testkit/verify.h"
+
+namespace selvedge::testkit {
+
+void Counts::add(const Counts& other) {
+  workloads += other.workloads;
+  crash_states += other.crash_states;
+  distinct_images += other.distinct_images;
+  nested += other.nested;
+  faults += other.faults;
+  for (std::size_t i = 0; i < by_strategy.size(); ++i) {
+    by_strategy.at(i) += other.by_strategy.at(i);
+  }
+}
+
+/// Role: one search through one workload.
+class Explorer::Search {
+ public:
+  Search(const Workload& workload, const ExploreOptions& options, std::size_t steps_max)
+      : workload_(workload), options_(options), steps_max_(steps_max) {}
+
+  Exploration run() {
+    ++out_.counts.workloads;
+    SimFileSystem files;
+    Trial reference(workload_, files);
+    const Status done = reference.execute(steps_max_);
+    reference_ = reference.ledger();
+    if (!done && !ended_early(done)) {
+      report("the workload failed without a fault: " + done.error().message(), "reference");
+      return std::move(out_);
+    }
+    const std::vector<Event> trace = files.trace();
+    crashes(trace, 0, reference_);
+    if (options_.faults) {
+      for (const Fault& fault : fault_plan(files)) {
+        if (!going()) {
+          break;
+        }
+        faulty_run(fault);
+      }
+      faulty_recoveries(trace);
+    }
+    return std::move(out_);
+  }
+
+  /// Goes to one place and reports what is wrong there.
+  Result<std::optional<Violation>> replay(const std::string& token) {
+    SELVEDGE_TRY(const Token parsed, Token::parse(token));
+    SimFileSystem plain;
+    Trial first(workload_, plain);
+    const Status done = first.execute(steps_max_);
+    if (!done && !ended_early(done)) {
+      return fail(done.error().clone());
+    }
+    reference_ = first.ledger();
+    std::vector<Event> trace = plain.trace();
+    Ledger ledger = reference_;
+    if (const auto& fault = parsed.levels.front().fault) {
+      SimFileSystem files;
+      files.inject(*fault);
+      Trial run(workload_, files, &reference_);
+      static_cast<void>(run.execute(steps_max_));
+      ledger = run.ledger();
+      trace = files.trace();
+    }
+    return follow(Image{}, trace, ledger, parsed, std::nullopt);
+  }
+
+ private:
+  struct Level {
+    const std::vector<Event>* trace = nullptr;
+    Token::Level where;
+  };
+
+  static bool ended_early(const Status& status) {
+    return status.error().code() == ErrorCode::finished;
+  }
+  bool going() {
+    return out_.violations.size() < options_.violations_max && !stopped_ &&
+           (options_.images_max == 0 || out_.counts.distinct_images < options_.images_max);
+  }
+
+  /// Crashes before each event from `first` on, and behind the last.
+  void crashes(const std::vector<Event>& trace, std::size_t first, const Ledger& ledger) {
+    Disk disk{Image{}};
+    for (std::size_t event = 0; event <= trace.size() && going(); ++event) {
+      if (event >= first) {
+        crash_here(disk, trace, event, ledger, ledger.bounds(event), options_.depth);
+      }
+      if (event < trace.size()) {
+        disk.apply(trace[event]);
+      }
+    }
+  }
+
+  void crash_here(const Disk& disk, const std::vector<Event>& trace, std::size_t event,
+                  const Ledger& ledger, Bounds bounds, unsigned depth) {
+    const std::optional<Fault> fault = std::exchange(fault_, std::nullopt);
+    levels_.push_back({&trace, {fault, {event, {}}}});
+    enumerate(disk, options_.seed + event, [&](const Keep& keep) {
+      ++out_.counts.crash_states;
+      out_.counts.nested += levels_.size() > 1 ? 1U : 0U;
+      ++out_.counts.by_strategy.at(static_cast<std::size_t>(keep.strategy));
+      levels_.back().where.point.keep = keep;
+      examine(disk.crash(keep), ledger, bounds, depth);
+      return going();
+    });
+    levels_.pop_back();
+    fault_ = fault;
+  }
+
+  void examine(const Image& image, const Ledger& ledger, Bounds bounds, unsigned depth) {
+    const std::uint64_t key = (image.hash() ^ (bounds.lower * 0x9e3779b97f4a7c15U)) +
+                              bounds.upper * 0xbf58476d1ce4e5b9U + depth * 0x94d049bb133111ebU;
+    if (!seen_.insert(key).second) {
+      return;
+    }
+    if (++out_.counts.distinct_images % 256 == 0 && options_.go_on && !options_.go_on()) {
+      stopped_ = true;
+    }
+    const Verified verified(workload_, image, ledger, bounds);
+    if (verified.fault()) {
+      report(*verified.fault(), strategy());
+      return;
+    }
+    const std::vector<Event>& trace = verified.trace();
+    const bool inner = depth > 1 && key % options_.nested_one_in == 0;
+    const Bounds returned{verified.steps(), verified.steps()};
+    Disk disk(image);
+    for (std::size_t event = 0; inner && event <= verified.recovery_events() && going(); ++event) {
+      // What the recovery returned stays: the second one changes nothing.
+      const bool open = event == verified.recovery_events();
+      crash_here(disk, trace, event, ledger, open ? returned : bounds, depth - 1);
+      if (event < trace.size()) {
+        disk.apply(trace[event]);
+      }
+    }
+    if (const auto fault = life_after(verified, image); fault && going()) {
+      report(*fault, strategy());
+    }
+  }
+
+  /// What a further commit and a crash that takes everything unsynced come to.
+  static std::optional<std::string> life_after(const Verified& verified, const Image& image) {
+    Disk disk(image);
+    for (const Event& event : verified.trace()) {
+      disk.apply(event);
+    }
+    return verified.second_life(
+        disk.crash({std::vector<bool>(disk.pending().size(), false), {}, Strategy::drop_all}));
+  }
+
+  /// The workload with one failure in it. What it was told counts.
+  void faulty_run(const Fault& fault) {
+    ++out_.counts.faults;
+    SimFileSystem files;
+    files.inject(fault);
+    {
+      Trial run(workload_, files, &reference_);
+      const Status done = run.execute(steps_max_);
+      const std::vector<Event> trace = files.trace();
+      const Ledger ledger = run.ledger();
+      fault_ = fault;
+      if (!done && !files.fault_met() && !ended_early(done)) {
+        report("an error without a fault: " + done.error().message(), name_of(fault.operation));
+      }
+      if (run.open_store() != nullptr) {
+        std::size_t steps = 0;
+        const Bounds bounds{0, ledger.steps.size()};
+        if (auto wrong = compare_state(*run.open_store(), workload_, ledger, bounds, steps)) {
+          report("after the fault: " + *wrong, name_of(fault.operation));
+        }
+      }
+      crashes(trace, files.fault_event(), ledger);
+    }
+    fault_.reset();
+  }
+
+  /// The recovery of what the workload left, with one failure in it: a typed error or the right
+  /// state, and after it a recovery without one.
+  void faulty_recoveries(const std::vector<Event>& trace) {
+    Disk disk{Image{}};
+    for (const Event& event : trace) {
+      disk.apply(event);
+    }
+    const Bounds bounds = reference_.bounds(trace.size());
+    for (const bool all : {false, true}) {
+      const CrashPoint point{
+          trace.size(), {std::vector<bool>(disk.pending().size(), all), {}, Strategy::drop_all}};
+      const Image image = disk.crash(point.keep);
+      SimFileSystem counted(image);
+      static_cast<void>(Store::open(store_path, Trial::options_of(workload_, counted)));
+      levels_.push_back({&trace, {std::nullopt, point}});
+      for (const Fault& fault : fault_plan(counted)) {
+        if (going()) {
+          faulty_recovery(image, fault, bounds);
+        }
+      }
+      levels_.pop_back();
+    }
+  }
+
+  void faulty_recovery(const Image& image, const Fault& fault, Bounds bounds) {
+    ++out_.counts.faults;
+    SimFileSystem files(image);
+    reopen_with_fault(files, fault, bounds);
+    Disk disk(image);
+    for (const Event& event : files.trace()) {
+      disk.apply(event);
+    }
+    crash_here(disk, files.trace(), files.trace().size(), reference_, bounds, 1);
+    fault_.reset();
+  }
+
+  void reopen_with_fault(SimFileSystem& files, const Fault& fault, Bounds bounds) {
+    files.inject(fault);
+    fault_ = fault;
+    const auto store = Store::open(store_path, Trial::options_of(workload_, files));
+    std::size_t steps = 0;
+    if (store) {
+      if (auto wrong = compare_state(*store, workload_, reference_, bounds, steps)) {
+        report("after a fault in recovery: " + *wrong, name_of(fault.operation));
+      }
+    }
+    files.power_off();
+  }
+
+  /// One level of a token: the crash, and what its image shows.
+  Result<std::optional<Violation>> follow(const Image& start, const std::vector<Event>& trace,
+                                          const Ledger& ledger, const Token& token,
+                                          std::optional<Bounds> known) {
+    const Token::Level& level = token.levels[levels_.size()];
+    Disk disk(start);
+    const CrashPoint& point = level.point;
+    for (std::size_t event = 0; event < std::min(point.event, trace.size()); ++event) {
+      disk.apply(trace[event]);
+    }
+    if (point.event > trace.size() || point.keep.kept.size() != disk.pending().size()) {
+      return fail(ErrorCode::invalid_argument, "the token belongs to another run");
+    }
+    levels_.push_back({&trace, level});
+    const Bounds bounds = known ? *known : ledger.bounds(point.event);
+    const Image image = disk.crash(point.keep);
+    if (levels_.size() == token.levels.size()) {
+      return look(image, ledger, bounds);
+    }
+    const Token::Level& next = token.levels[levels_.size()];
+    if (next.fault) {
+      SimFileSystem files(image);
+      reopen_with_fault(files, *next.fault, bounds);
+      return follow(image, files.trace(), ledger, token, bounds);
+    }
+    const Verified verified(workload_, image, ledger, bounds);
+    const bool open = next.point.event >= verified.recovery_events();
+    const Bounds returned{verified.steps(), verified.steps()};
+    return follow(image, verified.trace(), ledger, token, open ? returned : bounds);
+  }
+
+  Result<std::optional<Violation>> look(const Image& image, const Ledger& ledger, Bounds bounds) {
+    const Verified verified(workload_, image, ledger, bounds);
+    const auto fault = verified.fault() ? verified.fault() : life_after(verified, image);
+    if (!fault) {
+      return std::optional<Violation>{};
+    }
+    report(*fault, "replay");
+    return std::optional<Violation>(std::move(out_.violations.back()));
+  }
+
+  [[nodiscard]] std::string strategy() const {
+    std::string text;
+    for (const Level& level : levels_) {
+      text += level.where.fault ? level.where.fault->to_string() + " " : "";
+    }
+    return text + (levels_.size() > 1 ? "nested " : "") +
+           name_of(levels_.back().where.point.keep.strategy);
+  }
+
+  void report(const std::string& what, const std::string& strategy) {
+    Violation violation;
+    violation.what = what;
+    violation.strategy = strategy;
+    violation.cases = out_.counts.distinct_images;
+    violation.steps = reference_.steps.size();
+    Token token;
+    for (const Level& level : levels_) {
+      token.levels.push_back(level.where);
+      violation.trace += describe(*level.trace, level.where.point);
+    }
+    violation.token = token.to_string();
+    out_.violations.push_back(std::move(violation));
+  }
+
+  const Workload& workload_;
+  const ExploreOptions& options_;
+  const std::size_t steps_max_;
+  Ledger reference_;
+  Exploration out_;
+  std::vector<Level> levels_;
+  std::optional<Fault> fault_;  ///< met by the run that is crashed next
+  std::unordered_set<std::uint64_t> seen_;
+  bool stopped_ = false;
+};
+
+Explorer::Explorer(ExploreOptions options) : options_(std::move(options)) {}
+Explorer::~Explorer() = default;
+
+/// What is found is looked for again in shorter runs: the shortest one is reported.
+Exploration Explorer::explore(const Workload& workload) {
+  Exploration found = Search(workload, options_, ~std::size_t{0}).run();
+  if (found.violations.empty()) {
+    return found;
+  }
+  const std::size_t steps = found.violations.front().steps;
+  for (std::size_t shorter = 1; shorter < steps; ++shorter) {
+    Exploration again = Search(workload, options_, shorter).run();
+    if (!again.violations.empty()) {
+      again.violations.front().cases = found.violations.front().cases;
+      found.violations = std::move(again.violations);
+      break;
+    }
+  }
+  return found;
+}
+
+Result<std::optional<Violation>> Explorer::replay(const Workload& workload,
+                                                  const std::string& token) {
+  return Search(workload, options_, ~std::size_t{0}).replay(token);
+}
+
+/// As long as a half, a quarter, ... a single word can be left out, it is.
+RandomFinding shorten(std::vector<std::uint64_t> words, const Violation& violation,
+                      const ExploreOptions& options) {
+  RandomFinding best{std::move(words), violation};
+  for (std::size_t piece = best.words.size() / 2; piece >= 1; piece /= 2) {
+    for (std::size_t at = 1; at + piece <= best.words.size();) {
+      std::vector<std::uint64_t> fewer = best.words;
+      const auto from = fewer.begin() + static_cast<std::ptrdiff_t>(at);
+      fewer.erase(from, from + static_cast<std::ptrdiff_t>(piece));
+      auto found = Explorer(options).explore(random_workload(fewer));
+      if (found.violations.empty()) {
+        at += piece;
+      } else {
+        best = {std::move(fewer), std::move(found.violations.front())};
+      }
+    }
+  }
+  return best;
+}
+
+}  // namespace selvedge::testkit

@@ -1,0 +1,85 @@
+#include "testkit/verify.h"
+
+#include <utility>
+
+namespace selvedge::testkit {
+
+std::optional<std::string> compare_state(const Store& store, const Workload& workload,
+                                         const Ledger& ledger, Bounds bounds, std::size_t& steps) {
+  {
+    const ReadView view = store.read();
+    const std::uint64_t found = state_hash(view);
+    std::optional<std::size_t> elsewhere;
+    for (std::size_t i = 0; i <= ledger.steps.size(); ++i) {
+      if (ledger.state(i) == found && (i >= bounds.lower || !elsewhere)) {
+        elsewhere = i;
+        if (i >= bounds.lower) {
+          break;
+        }
+      }
+    }
+    if (!elsewhere || *elsewhere < bounds.lower || *elsewhere > bounds.upper) {
+      return "expected the state after step " + std::to_string(bounds.lower) + " to " +
+             std::to_string(bounds.upper) + ", found " +
+             (elsewhere ? "that after step " + std::to_string(*elsewhere)
+                        : "a state that no step leaves: " + std::to_string(view.node_count()) +
+                              " nodes, " + std::to_string(view.edge_count()) + " edges");
+    }
+    steps = *elsewhere;
+    if (workload.invariant) {
+      if (auto broken = workload.invariant(view)) {
+        return "the program's invariant is broken: " + *broken;
+      }
+    }
+  }
+  const CheckReport report = store.check();
+  if (!report.faults.empty()) {
+    return "the structures disagree: " + report.faults.front();
+  }
+  return std::nullopt;
+}
+
+Verified::Verified(const Workload& workload, const Image& image, const Ledger& ledger,
+                   Bounds bounds)
+    : workload_(workload), files_(image) {
+  Options options = Trial::options_of(workload, files_);
+  options.sync = SyncMode::immediate;
+  auto store = Store::open(store_path, options);
+  recovery_events_ = files_.events();
+  if (!store) {
+    fault_ = "recovery refused: " + store.error().message();
+    return;
+  }
+  fault_ = compare_state(*store, workload, ledger, bounds, steps_);
+  if (!fault_) {
+    fault_ = live_on(*store);
+  }
+  files_.power_off();  // the store's end is no part of it
+}
+
+Verified::~Verified() = default;
+
+std::optional<std::string> Verified::live_on(Store& store) {
+  const auto made = store.create_node({"Life"}, {{"n", 1}});
+  if (!made) {
+    return "the recovered store refuses a commit: " + made.error().message();
+  }
+  life_ = state_hash(store.read());
+  return std::nullopt;
+}
+
+std::optional<std::string> Verified::second_life(const Image& image) const {
+  SimFileSystem files(image);
+  const Options options = Trial::options_of(workload_, files);
+  const auto store = Store::open(store_path, options);
+  std::optional<std::string> fault;
+  if (!store) {
+    fault = "the second recovery refused: " + store.error().message();
+  } else if (state_hash(store->read()) != life_) {
+    fault = "a commit after recovery is gone, or something came with it, after a second crash";
+  }
+  files.power_off();
+  return fault;
+}
+
+}  // namespace selvedge::testkit

@@ -1,0 +1,192 @@
+#include <selvedge/testkit/workload.h>
+
+#include <algorithm>
+#include <utility>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+namespace selvedge::testkit {
+
+// --- the state ---------------------------------------------------------------------------------
+
+namespace {
+
+class StateHash {
+ public:
+  void add(std::uint64_t word) { hash_ = XXH3_64bits_withSeed(&word, sizeof(word), hash_); }
+  void add(std::string_view text) {
+    hash_ = XXH3_64bits_withSeed(text.data(), text.size(), hash_ + 1);
+  }
+  void add(const Reader& view, const Properties& properties) {
+    const auto image = properties.image();
+    hash_ = XXH3_64bits_withSeed(image.data(), image.size(), hash_ + 2);
+    for (std::size_t i = 0; i < properties.size(); ++i) {
+      add(view.name(properties.at(i).key));
+    }
+  }
+  [[nodiscard]] std::uint64_t value() const { return hash_; }
+
+ private:
+  std::uint64_t hash_ = 1;
+};
+
+}  // namespace
+
+std::uint64_t state_hash(const Reader& view) {
+  StateHash hash;
+  hash.add(view.node_count());
+  hash.add(view.edge_count());
+  const auto embedding_key = view.find_key("embedding");
+  for (auto cursor = view.nodes(); cursor.next();) {
+    const Node& node = cursor.node();
+    hash.add(node.id().value);
+    hash.add(view, node.properties());
+    for (std::size_t i = 0; i < node.label_count(); ++i) {
+      hash.add(view.name(node.label(i)));
+    }
+    if (embedding_key) {
+      if (const auto floats = view.embedding(node.id(), *embedding_key)) {
+        for (const float each : *floats) {
+          hash.add(static_cast<std::uint64_t>(static_cast<std::int64_t>(each * 1024)));
+        }
+      }
+    }
+  }
+  for (auto scan = view.edges(); scan.next();) {
+    const Edge& edge = scan.edge();
+    hash.add(edge.id().value);
+    hash.add(edge.source().value);
+    hash.add(edge.target().value);
+    hash.add(view.name(edge.type()));
+    hash.add(view, edge.properties());
+  }
+  return hash.value();
+}
+
+// --- the ledger --------------------------------------------------------------------------------
+
+Bounds Ledger::bounds(std::size_t event) const {
+  Bounds bounds;
+  for (std::size_t i = 0; i < steps.size() && steps[i].issued <= event; ++i) {
+    bounds.upper = i + 1;
+    if (steps[i].acknowledged && *steps[i].acknowledged <= event) {
+      bounds.lower = i + 1;
+    }
+  }
+  return bounds;
+}
+
+// --- a run -------------------------------------------------------------------------------------
+
+Options Trial::options_of(const Workload& workload, FileSystem& files) {
+  Options options;
+  options.segment_bytes = 4 << 10;
+  options.log_buffer_bytes = 32 << 10;
+  options.checkpoint_log_bytes = 0;
+  options.background_maintenance = false;
+  options.recovery_threads = 1;
+  if (workload.configure) {
+    workload.configure(options);
+  }
+  options.file_system = &files;
+  return options;
+}
+
+Trial::Trial(const Workload& workload, SimFileSystem& files, const Ledger* reference)
+    : workload_(workload),
+      files_(files),
+      reference_(reference),
+      options_(options_of(workload, files)) {
+  if (reference != nullptr) {
+    ledger_.empty_state = reference->empty_state;
+  }
+}
+
+Trial::~Trial() {
+  files_.power_off();  // what the store's end would write is no part of the run
+}
+
+Status Trial::open() {
+  SELVEDGE_TRY(auto store, Store::open(store_path, options_));
+  store_.emplace(std::move(store));
+  return {};
+}
+
+Status Trial::execute(std::size_t steps_max) {
+  steps_max_ = steps_max;
+  SELVEDGE_TRY(open());
+  if (reference_ == nullptr) {
+    ledger_.empty_state = state_hash(store_->read());
+  }
+  return workload_.body(*this);
+}
+
+Result<Transaction> Trial::begin() { return store_->begin(); }
+
+/// A step is about to be asked for.
+Status Trial::issue() {
+  const std::size_t known = reference_ == nullptr ? steps_max_ : reference_->steps.size();
+  if (ledger_.steps.size() >= std::min(steps_max_, known)) {
+    return fail(ErrorCode::finished, "the run ends here");
+  }
+  Step step;
+  step.issued = files_.events();
+  if (reference_ != nullptr) {
+    step.state = reference_->steps[ledger_.steps.size()].state;
+  }
+  ledger_.steps.push_back(step);
+  return {};
+}
+
+/// What became of the last step: it is there, it is not, or nobody knows.
+Status Trial::settle(const Status& outcome) {
+  if (!outcome) {
+    if (outcome.error().code() != ErrorCode::unknown_outcome) {
+      ledger_.steps.pop_back();
+    }
+    return fail(outcome.error().clone());
+  }
+  if (reference_ == nullptr) {
+    ledger_.steps.back().state = state_hash(store_->read());
+  }
+  if (options_.sync == SyncMode::immediate) {
+    ledger_.steps.back().acknowledged = files_.events();
+  }
+  return {};
+}
+
+Status Trial::commit(Transaction& transaction) {
+  SELVEDGE_TRY(issue());
+  const auto done = transaction.commit();
+  return settle(done ? Status{} : fail(done.error().clone()));
+}
+
+Status Trial::alone(const std::function<Status(Store&)>& operation) {
+  SELVEDGE_TRY(issue());
+  return settle(operation(*store_));
+}
+
+void Trial::acknowledge_all() {
+  const std::size_t now = files_.events();
+  for (Step& step : ledger_.steps) {
+    if (!step.acknowledged) {
+      step.acknowledged = now;
+    }
+  }
+}
+
+Status Trial::sync() {
+  SELVEDGE_TRY(store_->sync());
+  acknowledge_all();
+  return {};
+}
+
+Status Trial::reopen() {
+  SELVEDGE_TRY(store_->close());
+  acknowledge_all();
+  store_.reset();
+  return open();
+}
+
+}  // namespace selvedge::testkit

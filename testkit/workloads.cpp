@@ -1,0 +1,277 @@
+// The workloads that come with the kit.
+
+#include <selvedge/testkit/workload.h>
+
+#include <array>
+#include <utility>
+
+namespace selvedge::testkit {
+
+namespace {
+
+template <class T>
+Status must(const Result<T>& result) {
+  return result ? Status{} : fail(result.error().clone());
+}
+
+/// A node made by one step.
+Result<NodeId> node(Trial& trial, const char* label, std::int64_t value) {
+  NodeId id;
+  SELVEDGE_TRY(trial.alone([&](Store& store) -> Status {
+    SELVEDGE_TRY(id, store.create_node({label}, {{"v", value}}));
+    return {};
+  }));
+  return id;
+}
+
+// --- one operation -----------------------------------------------------------------------------
+
+Status single_create(Trial& trial) { return must(node(trial, "N", 1)); }
+
+Status single_transaction(Trial& trial) {
+  SELVEDGE_TRY(auto tx, trial.begin());
+  SELVEDGE_TRY(const NodeId a, tx.create_node({"N"}, {{"v", 1}}));
+  SELVEDGE_TRY(const NodeId b, tx.create_node({"N"}));
+  SELVEDGE_TRY(tx.create_edge(a, "E", b, {{"w", 1}}));
+  return trial.commit(tx);
+}
+
+Status updates(Trial& trial) {
+  SELVEDGE_TRY(const NodeId a, node(trial, "N", 1));
+  SELVEDGE_TRY(trial.alone([&](Store& store) { return store.set(a, "v", 2); }));
+  SELVEDGE_TRY(trial.alone([&](Store& store) { return store.add_label(a, "M"); }));
+  SELVEDGE_TRY(trial.alone([&](Store& store) { return store.remove(a, "v"); }));
+  SELVEDGE_TRY(trial.alone([&](Store& store) { return store.remove_label(a, "N"); }));
+  return trial.alone([&](Store& store) { return store.delete_node(a); });
+}
+
+Status reuse_of_slots(Trial& trial) {
+  for (int round = 0; round < 3; ++round) {
+    SELVEDGE_TRY(const NodeId a, node(trial, "N", round));
+    SELVEDGE_TRY(trial.alone([&](Store& store) { return store.delete_node(a); }));
+    for (int i = 0; i < 3; ++i) {
+      SELVEDGE_TRY(trial.store().maintain());
+    }
+  }
+  return must(node(trial, "M", 7));
+}
+
+Status reopened(Trial& trial) {
+  SELVEDGE_TRY(const NodeId a, node(trial, "N", 1));
+  SELVEDGE_TRY(trial.reopen());
+  SELVEDGE_TRY(trial.alone([&](Store& store) { return store.set(a, "v", 2); }));
+  SELVEDGE_TRY(trial.reopen());
+  return must(node(trial, "M", 3));
+}
+
+// --- transactions ------------------------------------------------------------------------------
+
+Status interleaved(Trial& trial) {
+  SELVEDGE_TRY(const NodeId a, node(trial, "N", 1));
+  SELVEDGE_TRY(const NodeId b, node(trial, "N", 2));
+  SELVEDGE_TRY(auto first, trial.begin());
+  SELVEDGE_TRY(auto second, trial.begin());
+  SELVEDGE_TRY(first.set(a, "v", 10));
+  SELVEDGE_TRY(second.set(b, "v", 20));
+  SELVEDGE_TRY(const Savepoint mark, first.savepoint());
+  SELVEDGE_TRY(first.create_edge(a, "E", a));
+  SELVEDGE_TRY(first.set(a, "v", 11));
+  SELVEDGE_TRY(second.create_node({"M"}, {{"v", 3}}));
+  SELVEDGE_TRY(first.rollback_to(mark));
+  SELVEDGE_TRY(trial.commit(second));
+  SELVEDGE_TRY(auto third, trial.begin());
+  SELVEDGE_TRY(third.set(b, "v", 21));
+  SELVEDGE_TRY(third.detach_delete_node(b));
+  SELVEDGE_TRY(trial.commit(first));
+  SELVEDGE_TRY(third.abort("not wanted"));
+  SELVEDGE_TRY(auto fourth, trial.begin());
+  SELVEDGE_TRY(fourth.create_edge(a, "E", b, {{"w", 1}}));
+  return trial.commit(fourth);
+}
+
+/// Names that only transactions use that never commit are there, or not, and mean the same.
+Status names_of_losers(Trial& trial) {
+  SELVEDGE_TRY(const NodeId a, node(trial, "N", 1));
+  SELVEDGE_TRY(auto loser, trial.begin());
+  SELVEDGE_TRY(loser.set(a, "lost", 1));
+  SELVEDGE_TRY(loser.create_node({"Lost"}, {{"never", 1}}));
+  SELVEDGE_TRY(auto winner, trial.begin());
+  SELVEDGE_TRY(winner.create_node({"Lost"}, {{"lost", 2}, {"kept", 3}}));
+  SELVEDGE_TRY(trial.commit(winner));
+  SELVEDGE_TRY(loser.abort("lost"));
+  return trial.alone([&](Store& store) { return store.set(a, "kept", 4); });
+}
+
+Status hub(Trial& trial) {
+  SELVEDGE_TRY(const NodeId center, node(trial, "Hub", 0));
+  std::vector<EdgeId> edges;
+  for (int i = 0; i < 4; ++i) {
+    SELVEDGE_TRY(auto tx, trial.begin());
+    SELVEDGE_TRY(const NodeId leaf, tx.create_node({"Leaf"}, {{"v", i}}));
+    SELVEDGE_TRY(edges.emplace_back(), tx.create_edge(center, "E", leaf));
+    SELVEDGE_TRY(tx.create_edge(leaf, "E", center, {{"w", i}}));
+    SELVEDGE_TRY(trial.commit(tx));
+  }
+  SELVEDGE_TRY(trial.alone([&](Store& store) { return store.delete_edge(edges[1]); }));
+  SELVEDGE_TRY(
+      trial.alone([&](Store& store) { return must(store.create_edge(center, "F", center)); }));
+  return trial.alone([&](Store& store) { return store.detach_delete_node(center); });
+}
+
+Status bulk(Trial& trial) {
+  std::vector<NodeId> nodes;
+  std::vector<EdgeId> edges;
+  SELVEDGE_TRY(trial.alone([&](Store& store) -> Status {
+    const std::array<Property, 1> properties{{{"v", 1}}};
+    const std::vector<NewNode> fresh(6, NewNode{{}, properties});
+    SELVEDGE_TRY(nodes, store.create_nodes(fresh));
+    return {};
+  }));
+  SELVEDGE_TRY(trial.alone([&](Store& store) -> Status {
+    std::vector<NewEdge> fresh;
+    for (std::size_t i = 0; i < nodes.size(); ++i) {
+      fresh.push_back({nodes[i], "E", nodes[(i + 1) % nodes.size()], {}});
+    }
+    SELVEDGE_TRY(edges, store.create_edges(fresh));
+    return {};
+  }));
+  SELVEDGE_TRY(trial.alone([&](Store& store) { return store.delete_edges(edges); }));
+  return trial.alone([&](Store& store) { return store.delete_nodes(std::span(nodes).first(4)); });
+}
+
+Status large_values(Trial& trial) {
+  SELVEDGE_TRY(const NodeId a, node(trial, "N", 1));
+  SELVEDGE_TRY(
+      trial.alone([&](Store& store) { return store.set(a, "v", std::string(9'000, 'a')); }));
+  SELVEDGE_TRY(auto tx, trial.begin());
+  SELVEDGE_TRY(tx.set(a, "v", std::string(20'000, 'b')));
+  SELVEDGE_TRY(tx.create_node({"N"}, {{"v", std::string(5'000, 'c')}}));
+  SELVEDGE_TRY(trial.commit(tx));
+  return trial.alone([&](Store& store) { return store.set(a, "v", 3); });
+}
+
+/// Larger than the transaction's buffer: it streams, and one of them never ends.
+Status streaming(Trial& trial) {
+  SELVEDGE_TRY(const NodeId a, node(trial, "N", 1));
+  SELVEDGE_TRY(auto first, trial.begin());
+  SELVEDGE_TRY(auto second, trial.begin());
+  SELVEDGE_TRY(auto endless, trial.begin());
+  SELVEDGE_TRY(const NodeId b, first.create_node({"N"}, {{"v", 5}}));
+  SELVEDGE_TRY(endless.create_node({"Lost"}, {{"v", 6}}));
+  SELVEDGE_TRY(endless.set(a, "v", 100));
+  SELVEDGE_TRY(second.create_node({"N"}, {{"v", 7}}));
+  SELVEDGE_TRY(const Savepoint mark, first.savepoint());
+  SELVEDGE_TRY(first.set(b, "v", 8));
+  SELVEDGE_TRY(first.create_edge(b, "E", b));
+  SELVEDGE_TRY(first.rollback_to(mark));
+  SELVEDGE_TRY(first.set(b, "w", 9));
+  SELVEDGE_TRY(trial.commit(first));
+  SELVEDGE_TRY(second.abort("not wanted"));
+  SELVEDGE_TRY(endless.delete_node(a));
+  return trial.alone([&](Store& store) { return store.set(b, "v", 10); });
+}
+
+// --- files -------------------------------------------------------------------------------------
+
+Status checkpoints(Trial& trial) {
+  SELVEDGE_TRY(const NodeId a, node(trial, "N", 1));
+  SELVEDGE_TRY(auto tx, trial.begin());
+  SELVEDGE_TRY(tx.set(a, "v", 2));
+  SELVEDGE_TRY(tx.create_node({"M"}, {{"v", 3}}));
+  SELVEDGE_TRY(trial.store().checkpoint());
+  SELVEDGE_TRY(tx.create_edge(a, "E", a));
+  SELVEDGE_TRY(trial.commit(tx));
+  SELVEDGE_TRY(trial.store().checkpoint());
+  SELVEDGE_TRY(trial.alone([&](Store& store) { return store.set(a, "v", 4); }));
+  SELVEDGE_TRY(trial.store().checkpoint());
+  SELVEDGE_TRY(trial.alone([&](Store& store) { return store.detach_delete_node(a); }));
+  return trial.store().checkpoint();
+}
+
+/// Segments fill up, follow each other, are dropped by checkpoints and used again.
+Status rotation(Trial& trial) {
+  SELVEDGE_TRY(const NodeId a, node(trial, "N", 1));
+  for (int i = 0; i < 12; ++i) {
+    SELVEDGE_TRY(trial.alone([&](Store& store) {
+      return store.set(a, "v", std::string(1'500, static_cast<char>('a' + i)));
+    }));
+    SELVEDGE_TRY(trial.store().maintain());
+    if (i % 4 == 3) {
+      SELVEDGE_TRY(trial.store().checkpoint());
+    }
+  }
+  return trial.alone([&](Store& store) { return store.set(a, "v", 0); });
+}
+
+Status backups(Trial& trial) {
+  SELVEDGE_TRY(const NodeId a, node(trial, "N", 1));
+  SELVEDGE_TRY(trial.store().backup("/copy"));
+  SELVEDGE_TRY(trial.alone([&](Store& store) { return store.set(a, "v", 2); }));
+  SELVEDGE_TRY(trial.store().backup("/other"));
+  return trial.alone([&](Store& store) { return store.set(a, "v", 3); });
+}
+
+Status embeddings(Trial& trial) {
+  SELVEDGE_TRY(const NodeId a, node(trial, "N", 1));
+  const std::array first{1.0F, 2.0F};
+  const std::array second{3.0F};
+  SELVEDGE_TRY(
+      trial.alone([&](Store& store) { return store.set_embedding(a, "embedding", first); }));
+  SELVEDGE_TRY(trial.store().checkpoint());
+  SELVEDGE_TRY(
+      trial.alone([&](Store& store) { return store.set_embedding(a, "embedding", second); }));
+  return trial.alone([&](Store& store) { return store.set_embedding(a, "embedding", {}); });
+}
+
+/// Commits that are not durable at once; `sync` says when they are.
+Status unsynced(Trial& trial) {
+  SELVEDGE_TRY(const NodeId a, node(trial, "N", 1));
+  for (int i = 0; i < 6; ++i) {
+    SELVEDGE_TRY(trial.alone([&](Store& store) { return store.set(a, "v", i); }));
+    SELVEDGE_TRY(auto tx, trial.begin());
+    SELVEDGE_TRY(tx.create_edge(a, "E", a, {{"w", i}}));
+    SELVEDGE_TRY(trial.commit(tx));
+    if (i % 2 == 1) {
+      SELVEDGE_TRY(trial.sync());
+    }
+  }
+  SELVEDGE_TRY(trial.store().checkpoint());
+  return trial.alone([&](Store& store) { return store.set(a, "v", 9); });
+}
+
+}  // namespace
+
+std::vector<Workload> standard_workloads() {
+  const auto small_buffer = [](Options& options) { options.transaction_buffer_bytes = 0; };
+  const auto batch = [](Options& options) { options.sync = SyncMode::batch; };
+  const auto none = [](Options& options) { options.sync = SyncMode::none; };
+  const auto compressed = [](Options& options) {
+    options.snapshot_compression = Compression::zstd;
+  };
+  return {
+      {"single-create", single_create, {}, {}, true},
+      {"single-transaction", single_transaction, {}, {}, true},
+      {"updates", updates, {}, {}, true},
+      {"reuse-of-slots", reuse_of_slots, {}, {}, true},
+      {"reopened", reopened, {}, {}, true},
+      {"interleaved", interleaved, {}, {}, true},
+      {"interleaved-streaming", interleaved, small_buffer, {}, true},
+      {"names-of-losers", names_of_losers, {}, {}, true},
+      {"names-of-losers-streaming", names_of_losers, small_buffer},
+      {"hub", hub},
+      {"hub-streaming", hub, small_buffer},
+      {"bulk", bulk},
+      {"large-values", large_values},
+      {"streaming", streaming, small_buffer},
+      {"checkpoints", checkpoints},
+      {"checkpoints-streaming", checkpoints, small_buffer},
+      {"checkpoints-compressed", checkpoints, compressed},
+      {"rotation", rotation},
+      {"backups", backups},
+      {"embeddings", embeddings},
+      {"unsynced-batch", unsynced, batch},
+      {"unsynced-none", unsynced, none},
+  };
+}
+
+}  // namespace selvedge::testkit
