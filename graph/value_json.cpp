@@ -251,17 +251,8 @@ Status take(const rapidjson::Value& json, std::size_t depth, Value& into) {
   return {};
 }
 
-struct Fraction : rapidjson::BaseReaderHandler<rapidjson::UTF8<>, Fraction> {
-  double value = 0;
-  bool Default() { return false; }
-  bool Double(double found) {
-    value = found;
-    return true;
-  }
-};
-
-/// Fills a document. Numbers come as text: of a whole one that is too large for 64 bits the parser
-/// would make a double.
+/// Fills a document. Numbers come as text: the parser would make a double of a whole one that is
+/// too large for 64 bits, and of one that is too small for a double a zero.
 class Builder {
  public:
   explicit Builder(rapidjson::Document& to) : to_(to) {}
@@ -279,17 +270,10 @@ class Builder {
     const std::string_view digits(text, size);
     if (digits.find_first_of(".eE") == std::string_view::npos) {
       std::int64_t whole = 0;
-      const auto [end, error] = std::from_chars(text, text + size, whole);
-      fault_ = error == std::errc() ? nullptr : "a whole number within int64";
-      return fault_ == nullptr && to_.Int64(whole);
+      return fits(digits, whole, "a whole number within int64") && to_.Int64(whole);
     }
-    Fraction fraction;
-    rapidjson::MemoryStream stream(text, size);
-    if (rapidjson::Reader().Parse<rapidjson::kParseFullPrecisionFlag>(stream, fraction).IsError()) {
-      fault_ = "a number within double";
-      return false;
-    }
-    return to_.Double(fraction.value);
+    double fraction = 0;
+    return fits(digits, fraction, "a number that a double can hold") && to_.Double(fraction);
   }
   bool String(const char* text, rapidjson::SizeType size, bool copy) {
     return to_.String(text, size, copy);
@@ -303,6 +287,14 @@ class Builder {
   bool EndArray(rapidjson::SizeType count) { return to_.EndArray(count); }
 
  private:
+  template <class Number>
+  bool fits(std::string_view digits, Number& number, const char* expected) {
+    const char* const last = digits.data() + digits.size();
+    const auto [end, error] = std::from_chars(digits.data(), last, number);
+    fault_ = error == std::errc() && end == last ? nullptr : expected;
+    return fault_ == nullptr;
+  }
+
   rapidjson::Document& to_;
   const char* fault_ = nullptr;
 };

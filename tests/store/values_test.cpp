@@ -150,6 +150,8 @@ TEST(Json, RefusesWhatIsNoValue) {
                                           std::string("1\0", 2),
                                           std::string("{}\0 more", 8),
                                           "1e999",
+                                          "1e-999",
+                                          "-2e-324",
                                           "{\"$x\":1}",
                                           "\"\xff\"",
                                           "1 2",
@@ -168,6 +170,16 @@ TEST(Json, RefusesWhatIsNoValue) {
     const auto refused = value_from_json(text);
     EXPECT_FALSE(refused) << text.substr(0, 60);
   }
+}
+
+TEST(Json, TakesEveryFormOfANumber) {
+  for (const char* const zero : {"0.0", "0e5", "0E-39"}) {
+    EXPECT_EQ(value_from_json(zero), Value(0.0)) << zero;
+  }
+  EXPECT_EQ(value_from_json("-0e-39"), Value(-0.0));
+  EXPECT_EQ(value_from_json("-0"), Value(0));
+  EXPECT_EQ(value_from_json("5e-324"), Value(5e-324));
+  EXPECT_EQ(value_from_json("1.7976931348623157E+308"), Value(1.7976931348623157e308));
 }
 
 TEST(Json, TakesAsManyLevelsAsAStoreDoes) {
