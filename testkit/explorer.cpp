@@ -118,7 +118,8 @@ class Explorer::Search {
 
   void examine(const Image& image, const Ledger& ledger, Bounds bounds, unsigned depth) {
     const std::uint64_t key = (image.hash() ^ (bounds.lower * 0x9e3779b97f4a7c15U)) +
-                              bounds.upper * 0xbf58476d1ce4e5b9U + depth * 0x94d049bb133111ebU;
+                              bounds.upper * 0xbf58476d1ce4e5b9U + depth * 0x94d049bb133111ebU +
+                              bounds.copies * 0xd6e8feb86659fd93U;
     if (!seen_.insert(key).second) {
       return;
     }
@@ -132,7 +133,7 @@ class Explorer::Search {
     }
     const std::vector<Event>& trace = verified.trace();
     const bool inner = depth > 1 && key % options_.nested_one_in == 0;
-    const Bounds returned{verified.steps(), verified.steps()};
+    const Bounds returned{verified.steps(), verified.steps(), bounds.copies};
     Disk disk(image);
     for (std::size_t event = 0; inner && event <= verified.recovery_events() && going(); ++event) {
       // What the recovery returned stays: the second one changes nothing.
@@ -259,7 +260,7 @@ class Explorer::Search {
     }
     const Verified verified(workload_, image, ledger, bounds);
     const bool open = next.point.event >= verified.recovery_events();
-    const Bounds returned{verified.steps(), verified.steps()};
+    const Bounds returned{verified.steps(), verified.steps(), bounds.copies};
     return follow(image, verified.trace(), ledger, token, open ? returned : bounds);
   }
 

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <random>
+#include <string>
 #include <utility>
 
 namespace selvedge::testkit {
@@ -66,8 +67,8 @@ class Mix {
       case 93: return trial_.store().checkpoint();
       case 94:
       case 95: return trial_.sync();
-      case 96:
-      case 97: return trial_.store().maintain();
+      case 96: return trial_.store().maintain();
+      case 97: return trial_.backup("/copy" + std::to_string(++copies_));
       default: return reopen();
     }
   }
@@ -157,6 +158,7 @@ class Mix {
   std::array<std::optional<Lane>, 3> lanes_;
   std::vector<NodeId> nodes_;  // some of them never came to be
   std::vector<EdgeId> edges_;
+  int copies_ = 0;
 };
 
 }  // namespace

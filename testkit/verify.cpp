@@ -8,6 +8,10 @@ std::optional<std::string> compare_state(const Store& store, const Workload& wor
                                          const Ledger& ledger, Bounds bounds, std::size_t& steps) {
   {
     const ReadView view = store.read();
+    std::string broken;
+    if (const auto invariant = workload.invariant ? workload.invariant(view) : std::nullopt) {
+      broken = "the program's invariant is broken: " + *invariant;
+    }
     const std::uint64_t found = state_hash(view);
     std::optional<std::size_t> elsewhere;
     for (std::size_t i = 0; i <= ledger.steps.size(); ++i) {
@@ -23,18 +27,40 @@ std::optional<std::string> compare_state(const Store& store, const Workload& wor
              std::to_string(bounds.upper) + ", found " +
              (elsewhere ? "that after step " + std::to_string(*elsewhere)
                         : "a state that no step leaves: " + std::to_string(view.node_count()) +
-                              " nodes, " + std::to_string(view.edge_count()) + " edges");
+                              " nodes, " + std::to_string(view.edge_count()) + " edges") +
+             (broken.empty() ? "" : "; " + broken);
     }
     steps = *elsewhere;
-    if (workload.invariant) {
-      if (auto broken = workload.invariant(view)) {
-        return "the program's invariant is broken: " + *broken;
-      }
+    if (!broken.empty()) {
+      return broken;
     }
   }
   const CheckReport report = store.check();
   if (!report.faults.empty()) {
     return "the structures disagree: " + report.faults.front();
+  }
+  return std::nullopt;
+}
+
+std::optional<std::string> compare_copies(const Workload& workload, const Image& image,
+                                          const Ledger& ledger, Bounds bounds) {
+  for (std::size_t i = 0; i < ledger.copies.size(); ++i) {
+    const Copy& copy = ledger.copies[i];
+    SimFileSystem files(image);
+    Options options = Trial::options_of(workload, files);
+    options.create_if_missing = false;
+    const auto store = Store::open(copy.directory, options);
+    std::optional<std::string> wrong;
+    if (store) {
+      std::size_t steps = 0;
+      wrong = compare_state(*store, workload, ledger, {copy.step, copy.step}, steps);
+    } else if (i < bounds.copies) {
+      wrong = "refused: " + store.error().message();
+    }
+    files.power_off();
+    if (wrong) {
+      return "the copy in " + copy.directory + ": " + *wrong;
+    }
   }
   return std::nullopt;
 }
@@ -51,6 +77,9 @@ Verified::Verified(const Workload& workload, const Image& image, const Ledger& l
     return;
   }
   fault_ = compare_state(*store, workload, ledger, bounds, steps_);
+  if (!fault_) {
+    fault_ = compare_copies(workload, image, ledger, bounds);
+  }
   if (!fault_) {
     fault_ = live_on(*store);
   }

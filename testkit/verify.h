@@ -14,7 +14,7 @@ namespace selvedge::testkit {
 /// After failure: `fault` says what is wrong; nothing else may be asked then.
 class Verified {
  public:
-  /// Opens, compares, checks every structure; then commits once more.
+  /// Opens, compares, checks every structure, also of the copies; then commits once more.
   Verified(const Workload& workload, const Image& image, const Ledger& ledger, Bounds bounds);
   ~Verified();
   Verified(const Verified&) = delete;
@@ -46,5 +46,11 @@ class Verified {
 [[nodiscard]] std::optional<std::string> compare_state(const Store& store, const Workload& workload,
                                                        const Ledger& ledger, Bounds bounds,
                                                        std::size_t& steps);
+
+/// Opens the ledger's copies. Those that the bounds count must show the state of their steps; one
+/// whose backup did not return may be refused instead. Nothing when they all do.
+[[nodiscard]] std::optional<std::string> compare_copies(const Workload& workload,
+                                                        const Image& image, const Ledger& ledger,
+                                                        Bounds bounds);
 
 }  // namespace selvedge::testkit

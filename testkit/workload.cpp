@@ -74,6 +74,12 @@ Bounds Ledger::bounds(std::size_t event) const {
       bounds.lower = i + 1;
     }
   }
+  for (const Copy& copy : copies) {
+    if (copy.made <= event) {
+      ++bounds.copies;
+      bounds.lower = std::max(bounds.lower, copy.step);
+    }
+  }
   return bounds;
 }
 
@@ -150,6 +156,7 @@ Status Trial::settle(const Status& outcome) {
   if (reference_ == nullptr) {
     ledger_.steps.back().state = state_hash(store_->read());
   }
+  ++steps_done_;
   if (options_.sync == SyncMode::immediate) {
     ledger_.steps.back().acknowledged = files_.events();
   }
@@ -187,6 +194,15 @@ Status Trial::reopen() {
   acknowledge_all();
   store_.reset();
   return open();
+}
+
+Status Trial::backup(const std::string& directory) {
+  const Status made = store_->backup(directory);
+  if (!made) {
+    return fail(made.error().clone());
+  }
+  ledger_.copies.push_back({directory, steps_done_, files_.events()});
+  return {};
 }
 
 }  // namespace selvedge::testkit

@@ -203,11 +203,18 @@ Status rotation(Trial& trial) {
   return trial.alone([&](Store& store) { return store.set(a, "v", 0); });
 }
 
+/// The second copy is taken in the middle of a transaction, and holds nothing of it.
 Status backups(Trial& trial) {
   SELVEDGE_TRY(const NodeId a, node(trial, "N", 1));
-  SELVEDGE_TRY(trial.store().backup("/copy"));
-  SELVEDGE_TRY(trial.alone([&](Store& store) { return store.set(a, "v", 2); }));
-  SELVEDGE_TRY(trial.store().backup("/other"));
+  SELVEDGE_TRY(trial.backup("/copy"));
+  SELVEDGE_TRY(auto tx, trial.begin());
+  SELVEDGE_TRY(const NodeId b, tx.create_node({"M"}, {{"late", 2}}));
+  SELVEDGE_TRY(tx.create_edge(a, "E", b, {{"w", 3}}));
+  const std::array vector{1.0F, 2.0F};
+  SELVEDGE_TRY(
+      trial.alone([&](Store& store) { return store.set_embedding(a, "embedding", vector); }));
+  SELVEDGE_TRY(trial.backup("/other"));
+  SELVEDGE_TRY(trial.commit(tx));
   return trial.alone([&](Store& store) { return store.set(a, "v", 3); });
 }
 
@@ -268,6 +275,8 @@ std::vector<Workload> standard_workloads() {
       {"checkpoints-compressed", checkpoints, compressed},
       {"rotation", rotation},
       {"backups", backups},
+      {"backups-streaming", backups, small_buffer},
+      {"backups-unsynced", backups, none},
       {"embeddings", embeddings},
       {"unsynced-batch", unsynced, batch},
       {"unsynced-none", unsynced, none},

@@ -10,3 +10,4 @@ cmake -S "$here" -B "$work/build" -G Ninja -DCMAKE_PREFIX_PATH="$work/prefix" \
   -DCMAKE_CXX_COMPILER="$compiler" -DCMAKE_CXX_FLAGS="$flags" >"$work/configure.log"
 cmake --build "$work/build"
 "$work/build/package_test" "$work/store"
+"$work/build/package_crashes"

@@ -128,6 +128,58 @@ TEST_F(Exploring, ABrokenInvariantIsFoundShortenedAndReplayed) {
   EXPECT_FALSE(Explorer({}).replay(workload, "not a token"));
 }
 
+/// Makes a copy, and does something to it.
+Workload with_copy(std::function<Status(Trial&)> then) {
+  Workload workload;
+  workload.name = "copy";
+  workload.body = [then = std::move(then)](Trial& trial) -> Status {
+    SELVEDGE_TRY(trial.alone([](Store& store) -> Status {
+      SELVEDGE_TRY(store.create_node({"N"}, {{"v", 1}}));
+      return {};
+    }));
+    SELVEDGE_TRY(trial.backup("/copy"));
+    return then(trial);
+  };
+  return workload;
+}
+
+TEST_F(Exploring, ACopyThatDoesNotOpenIsFound) {
+  const Workload workload =
+      with_copy([](Trial& trial) { return trial.files().unlink("/copy/MANIFEST"); });
+  const Exploration found = Explorer({}).explore(workload);
+  ASSERT_EQ(found.violations.size(), 1U);
+  const Violation& violation = found.violations.front();
+  EXPECT_NE(violation.what.find("the copy in /copy: refused"), std::string::npos) << violation.what;
+  const auto again = Explorer({}).replay(workload, violation.token);
+  ASSERT_TRUE(again) << again.error().message();
+  ASSERT_TRUE(*again);
+  EXPECT_EQ((*again)->what, violation.what);
+}
+
+TEST_F(Exploring, ACopyThatHoldsAnotherStateIsFound) {
+  const Exploration found = Explorer({}).explore(with_copy([](Trial& trial) -> Status {
+    SELVEDGE_TRY(auto copy, Store::open("/copy", Trial::options_of({}, trial.files())));
+    SELVEDGE_TRY(copy.create_node({"N"}, {{"v", 2}}));
+    return copy.close();
+  }));
+  ASSERT_EQ(found.violations.size(), 1U);
+  EXPECT_NE(
+      found.violations.front().what.find("the copy in /copy: expected the state after step 1"),
+      std::string::npos)
+      << found.violations.front().what;
+}
+
+TEST(Ledger, ACopyMakesItsStepsDurable) {
+  Ledger ledger;
+  ledger.steps = {{2, {}, 0}, {4, {}, 0}, {6, {}, 0}};
+  ledger.copies = {{"/copy", 2, 9}};
+  EXPECT_EQ(ledger.bounds(8).lower, 0U);
+  EXPECT_EQ(ledger.bounds(8).copies, 0U);
+  EXPECT_EQ(ledger.bounds(9).lower, 2U);
+  EXPECT_EQ(ledger.bounds(9).upper, 3U);
+  EXPECT_EQ(ledger.bounds(9).copies, 1U);
+}
+
 TEST_F(Exploring, AWorkloadThatFailsByItselfIsReported) {
   Workload workload;
   workload.name = "failing";

@@ -25,35 +25,47 @@ struct Step {
   std::uint64_t state = 0;                  ///< hash of the state with it, from a run that succeeds
 };
 
-/// Which states a crash may leave: those with the first `lower` to `upper` steps.
+/// A backup: a store of its own that holds the state after a step.
+struct Copy {
+  std::string directory;
+  std::size_t step = 0;
+  std::size_t made = 0;  ///< events when the backup returned
+};
+
+/// Which states a crash may leave: those with the first `lower` to `upper` steps; and how many
+/// copies must be there.
 struct Bounds {
   std::size_t lower = 0;
   std::size_t upper = 0;
+  std::size_t copies = 0;
 };
 
 /// Role: what a program knows of its store, kept outside the disk.
-/// Invariants: steps are in commit order. State 0 is the empty store.
+/// Invariants: steps are in commit order, and so are copies. State 0 is the empty store.
 struct Ledger {
   std::vector<Step> steps;
+  std::vector<Copy> copies;
   std::uint64_t empty_state = 0;
   [[nodiscard]] std::uint64_t state(std::size_t steps_done) const {
     return steps_done == 0 ? empty_state : steps[steps_done - 1].state;
   }
-  /// After a crash before the event with this number.
+  /// After a crash before the event with this number. What a finished copy holds is durable in the
+  /// store itself too.
   [[nodiscard]] Bounds bounds(std::size_t event) const;
 };
 
 class Trial;
 
-/// Something to crash-test. It must be deterministic, and run in one thread; it goes through `Trial`
-/// for what the ledger has to know, and through `Trial::store` for the rest.
+/// Something to crash-test. It must be deterministic, and run in one thread; it goes through
+/// `Trial` for what the ledger has to know, and through `Trial::store` for the rest.
 struct Workload {
   std::string name;
   /// Returns the first error that it did not expect; the run is over then.
   std::function<Status(Trial&)> body;
   /// Changes the store's options, e.g. the sync mode.
   std::function<void(Options&)> configure = {};
-  /// An invariant of the program over several entities: what it returns is reported.
+  /// An invariant of the program over several entities, also of the empty store: what it returns is
+  /// reported.
   std::function<std::optional<std::string>(const Reader&)> invariant = {};
   /// Small enough for every crash in every recovery.
   bool tiny = false;
@@ -86,6 +98,9 @@ class Trial {
   Status sync();
   /// Closes and opens the store: all steps so far are durable.
   Status reopen();
+  /// Copies the store. A crash from now on must leave the copy, with all steps so far; one before
+  /// the end of the backup may leave a directory that is refused.
+  Status backup(const std::string& directory);
 
   /// What is known when it is over.
   [[nodiscard]] const Ledger& ledger() const { return ledger_; }
@@ -108,6 +123,7 @@ class Trial {
   std::optional<Store> store_;
   Ledger ledger_;
   std::size_t steps_max_ = 0;
+  std::size_t steps_done_ = 0;  ///< without one that nobody knows about
 };
 
 /// The store's directory in every run.
