@@ -123,6 +123,14 @@ tl::unexpected<Error> bad(const char* what) {
   return fail(Error(ErrorCode::invalid_argument, "not a value in JSON").mismatch(what, "else"));
 }
 
+Status check_depth(std::size_t depth) {
+  if (depth < limits::nesting_max) {
+    return {};
+  }
+  return fail(Error(ErrorCode::too_large, "a value is nested too deeply")
+                  .mismatch("at most " + std::to_string(limits::nesting_max) + " levels", "more"));
+}
+
 Status take(const rapidjson::Value& json, std::size_t depth, Value& into);
 
 std::string_view text_of(const rapidjson::Value& json) {
@@ -130,8 +138,12 @@ std::string_view text_of(const rapidjson::Value& json) {
 }
 
 Status take_members(const rapidjson::Value& json, std::size_t depth, Value& into) {
+  SELVEDGE_TRY(check_depth(depth));
   Map map;
   for (const auto& member : json.GetObject()) {
+    if (!base::valid_utf8(text_of(member.name))) {
+      return bad("valid UTF-8 behind escapes");
+    }
     const auto [place, fresh] = map.try_emplace(std::string(text_of(member.name)));
     if (!fresh) {
       return bad("each name once");
@@ -206,6 +218,7 @@ Status take_object(const rapidjson::Value& json, std::size_t depth, Value& into)
 }
 
 Status take_list(const rapidjson::Value& json, std::size_t depth, Value& into) {
+  SELVEDGE_TRY(check_depth(depth));
   List list(json.Size());
   for (rapidjson::SizeType i = 0; i < json.Size(); ++i) {
     SELVEDGE_TRY(take(json[i], depth + 1, list[i]));
@@ -215,11 +228,6 @@ Status take_list(const rapidjson::Value& json, std::size_t depth, Value& into) {
 }
 
 Status take(const rapidjson::Value& json, std::size_t depth, Value& into) {
-  if (depth > limits::nesting_max) {
-    return fail(
-        Error(ErrorCode::too_large, "a value is nested too deeply")
-            .mismatch("at most " + std::to_string(limits::nesting_max) + " levels", "more"));
-  }
   if (json.IsObject()) {
     return take_object(json, depth, into);
   }
@@ -233,12 +241,63 @@ Status take(const rapidjson::Value& json, std::size_t depth, Value& into) {
   } else if (json.IsDouble()) {
     into = Value(json.GetDouble());
   } else if (json.IsString()) {
+    if (!base::valid_utf8(text_of(json))) {  // a lone surrogate that was written as an escape
+      return bad("valid UTF-8 behind escapes");
+    }
     into = Value(text_of(json));
   } else if (!json.IsNull()) {
     return bad("a whole number within int64");
   }
   return {};
 }
+
+/// Fills a document. Numbers come as text: the parser would make a double of a whole one that is
+/// too large for 64 bits, and of one that is too small for a double a zero.
+class Builder {
+ public:
+  explicit Builder(rapidjson::Document& to) : to_(to) {}
+
+  [[nodiscard]] const char* fault() const { return fault_; }
+
+  bool Null() { return to_.Null(); }
+  bool Bool(bool value) { return to_.Bool(value); }
+  bool Int(int value) { return to_.Int(value); }
+  bool Uint(unsigned value) { return to_.Uint(value); }
+  bool Int64(std::int64_t value) { return to_.Int64(value); }
+  bool Uint64(std::uint64_t value) { return to_.Uint64(value); }
+  bool Double(double value) { return to_.Double(value); }
+  bool RawNumber(const char* text, rapidjson::SizeType size, bool) {
+    const std::string_view digits(text, size);
+    if (digits.find_first_of(".eE") == std::string_view::npos) {
+      std::int64_t whole = 0;
+      return fits(digits, whole, "a whole number within int64") && to_.Int64(whole);
+    }
+    double fraction = 0;
+    return fits(digits, fraction, "a number that a double can hold") && to_.Double(fraction);
+  }
+  bool String(const char* text, rapidjson::SizeType size, bool copy) {
+    return to_.String(text, size, copy);
+  }
+  bool StartObject() { return to_.StartObject(); }
+  bool Key(const char* text, rapidjson::SizeType size, bool copy) {
+    return to_.Key(text, size, copy);
+  }
+  bool EndObject(rapidjson::SizeType count) { return to_.EndObject(count); }
+  bool StartArray() { return to_.StartArray(); }
+  bool EndArray(rapidjson::SizeType count) { return to_.EndArray(count); }
+
+ private:
+  template <class Number>
+  bool fits(std::string_view digits, Number& number, const char* expected) {
+    const char* const last = digits.data() + digits.size();
+    const auto [end, error] = std::from_chars(digits.data(), last, number);
+    fault_ = error == std::errc() && end == last ? nullptr : expected;
+    return fault_ == nullptr;
+  }
+
+  rapidjson::Document& to_;
+  const char* fault_ = nullptr;
+};
 
 }  // namespace
 
@@ -254,15 +313,32 @@ Result<Value> value_from_json(std::string_view text) {
     return bad("valid UTF-8");
   }
   // Iterative: the depth of foreign text must not be the depth of our stack.
-  constexpr unsigned flags = rapidjson::kParseFullPrecisionFlag | rapidjson::kParseIterativeFlag |
-                             rapidjson::kParseValidateEncodingFlag;
+  constexpr unsigned flags = rapidjson::kParseNumbersAsStringsFlag |
+                             rapidjson::kParseIterativeFlag | rapidjson::kParseValidateEncodingFlag;
   rapidjson::Document document;
-  document.Parse<flags>(text.data(), text.size());
-  if (document.HasParseError()) {
-    return fail(
-        Error(ErrorCode::invalid_argument, "not JSON")
-            .mismatch("JSON", std::string(rapidjson::GetParseError_En(document.GetParseError())) +
-                                  " at byte " + std::to_string(document.GetErrorOffset())));
+  rapidjson::Reader reader;
+  const char* fault = nullptr;
+  std::size_t end = 0;
+  const auto parse = [&](rapidjson::Document& into) {
+    Builder builder(into);
+    rapidjson::MemoryStream stream(text.data(), text.size());
+    const bool parsed = !reader.Parse<flags>(stream, builder).IsError();
+    fault = builder.fault();
+    end = stream.Tell();
+    return parsed;
+  };
+  document.Populate(parse);
+  if (reader.HasParseError()) {
+    return fail(Error(ErrorCode::invalid_argument, "not JSON")
+                    .mismatch(fault != nullptr ? fault : "JSON",
+                              std::string(fault != nullptr ? "another one"
+                                                           : rapidjson::GetParseError_En(
+                                                                 reader.GetParseErrorCode())) +
+                                  " at byte " + std::to_string(reader.GetErrorOffset())));
+  }
+  if (end != text.size()) {  // the parser takes a zero for the end of the text
+    return fail(Error(ErrorCode::invalid_argument, "not JSON")
+                    .mismatch("one value", "more at byte " + std::to_string(end)));
   }
   Value value;
   SELVEDGE_TRY(take(document, 0, value));

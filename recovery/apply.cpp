@@ -207,9 +207,16 @@ Status Applier::undo(const graph::Change& change, std::uint64_t sequence, ApplyC
     return {};
   }
   ++count.applied;
+  const std::uint64_t previous = change.prev.resolve(sequence);
+  if (previous >= sequence) {
+    return fail(
+        Error(ErrorCode::corruption, "a before-image that is newer than its change")
+            .mismatch("a sequence below " + std::to_string(sequence), std::to_string(previous))
+            .with_entity(change.id));
+  }
   if (change.is_create()) {
     // Never 0: a tombstone must not look older than what the slot held before (rule 11).
-    return put(target, change.restored() ? change.prev.resolve(sequence) : sequence, true, {});
+    return put(target, change.restored() ? previous : sequence, true, {});
   }
   std::vector<std::byte> scratch;
   std::span<const std::byte> before;
@@ -218,7 +225,7 @@ Status Applier::undo(const graph::Change& change, std::uint64_t sequence, ApplyC
                     .with_entity(change.id));
   }
   SELVEDGE_TRY(graph::ImageView::verify(before, target.node));
-  return put(target, change.prev.resolve(sequence), false, before);
+  return put(target, previous, false, before);
 }
 
 }  // namespace selvedge::recovery

@@ -5,6 +5,7 @@
 #include <rapidjson/prettywriter.h>
 #include <rapidjson/stringbuffer.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <limits>
@@ -379,6 +380,15 @@ Result<Manifest> Manifest::parse(std::string_view text, const std::string& path)
   }
   if (!fault.place.empty()) {
     return fail(damaged(path, std::move(fault)));
+  }
+  // The same content has one form only: another one was not written by us.
+  const std::string written = manifest.to_json();
+  if (written != text) {
+    const auto differs = std::mismatch(written.begin(), written.end(), text.begin(), text.end());
+    const auto at = static_cast<std::size_t>(differs.first - written.begin());
+    return fail(Error(ErrorCode::corruption, "the manifest is not in its one form")
+                    .at(path, at)
+                    .mismatch(written.substr(at, 16), std::string(text.substr(at, 16))));
   }
   return manifest;
 }

@@ -7,6 +7,7 @@
 
 #include "base/assert.h"
 #include "base/crc32c.h"
+#include "base/limits.h"
 
 namespace selvedge::snapshot {
 
@@ -276,6 +277,11 @@ Result<ChunkInfo> take_chunk(ByteReader& reader, std::uint64_t expected, std::ui
 /// What must hold between the footer's own numbers.
 Status check_footer(const DecodedFooter& decoded, std::uint64_t offset, const std::string& path) {
   const Footer& footer = decoded.footer;
+  if (footer.end > limits::sequence_max) {
+    return fail(corrupt(path, offset, "a sequence that no store reaches")
+                    .mismatch("at most " + std::to_string(limits::sequence_max),
+                              std::to_string(footer.end)));
+  }
   if (footer.low_water > footer.begin || footer.begin > footer.end + 1) {
     return fail(
         corrupt(path, offset, "the snapshot's sequences contradict each other")

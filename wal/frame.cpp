@@ -6,6 +6,7 @@
 #include "base/assert.h"
 #include "base/bytes.h"
 #include "base/crc32c.h"
+#include "base/limits.h"
 
 namespace selvedge::wal {
 
@@ -34,7 +35,7 @@ bool well_formed_entries(const FrameHeader& header) {
   using namespace frame_flags;
   const bool bounds = (header.flags & (begin | commit | abort)) != 0;
   return header.count > 0 && header.sequence > 0 &&
-         header.sequence <= transaction_self - header.count &&
+         header.sequence <= limits::sequence_max - header.count &&
          header.transaction != transaction_self &&
          (header.flags & (commit | abort)) != (commit | abort) &&
          (!bounds || header.transaction != 0) &&
@@ -49,7 +50,7 @@ bool well_formed(const FrameHeader& header) {
                               : header.kind == FrameKind::seal    ? seal_payload_bytes
                                                                   : 0;
   return bytes != 0 && header.payload_bytes == bytes && header.count == 0 && header.flags == 0 &&
-         header.transaction == 0 && header.sequence > 0;
+         header.transaction == 0 && header.sequence > 0 && header.sequence <= limits::sequence_max;
 }
 
 bool all_zero(std::span<const std::byte> bytes) {

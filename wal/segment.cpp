@@ -6,6 +6,7 @@
 
 #include "base/bytes.h"
 #include "base/crc32c.h"
+#include "base/limits.h"
 
 namespace selvedge::wal {
 
@@ -72,7 +73,8 @@ DecodedSegmentHeader decode_segment_header(std::span<const std::byte, segment_he
   header.created_at_us = load_le<std::uint64_t>(from + at_created);
   header.predecessor_crc = load_le<std::uint32_t>(from + at_predecessor_crc);
   header.recycled = (load_le<std::uint32_t>(from + at_flags) & flag_recycled) != 0;
-  if (header.first_sequence == header.predecessor_last + 1) {
+  if (header.first_sequence != 0 && header.first_sequence <= limits::sequence_max &&
+      header.first_sequence == header.predecessor_last + 1) {
     decoded.state = SegmentHeaderState::valid;
   }
   return decoded;

@@ -28,7 +28,8 @@ std::string to_json(const Value& value);
 
 /// The value again: `value_from_json(to_json(v)) == v`, bit by bit, for every v. Errors:
 /// `invalid_argument` (with the byte) for what is not JSON, not of the form above, a whole number
-/// beyond int64, a name twice in one map, invalid UTF-8; `too_large` beyond 32 levels of nesting.
+/// beyond int64, another number that is too large or too small for a double, a name twice in one
+/// map, invalid UTF-8; `too_large` beyond 32 levels of nesting.
 Result<Value> value_from_json(std::string_view text);
 
 }  // namespace selvedge

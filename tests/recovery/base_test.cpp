@@ -195,6 +195,20 @@ TEST_F(RecoveryBase, TransactionThatCountsOtherOperationsIsRefused) {
   expect_refused(ErrorCode::corruption);
 }
 
+TEST_F(RecoveryBase, BeforeImageThatIsNewerThanItsChangeIsRefused) {
+  const auto made = plain(create(n1, 1));
+  const auto t = start({update(n1, made + 100, 1, 2)});
+  take({.nodes = {{n1, t + 1, 2}}, .low_water = t});
+  expect_refused(ErrorCode::corruption);
+}
+
+TEST_F(RecoveryBase, BeforeImageFromFurtherBackThanTheLogIsRefused) {
+  plain(create(n1, 1));
+  const auto t = start({update_own(n1, std::uint64_t{1} << 40, 1, 2)});
+  take({.nodes = {{n1, t + 1, 2}}, .low_water = t});
+  expect_refused(ErrorCode::corruption);
+}
+
 TEST_F(RecoveryBase, SnapshotThatIsNotTheListedOneIsRejected) {
   const auto made = plain(create(n1, 1));
   take({.nodes = {{n1, made, 1}}});

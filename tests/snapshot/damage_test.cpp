@@ -99,6 +99,14 @@ TEST_F(SnapshotDamage, VersionZeroIsDamage) {
   expect_refused(ErrorCode::corruption);
 }
 
+TEST_F(SnapshotDamage, ASequenceThatNoStoreReachesIsFound) {
+  write_small();
+  forge_footer(8, std::uint64_t{1} << 61);
+  expect_refused_at(ErrorCode::corruption, footer_at());
+  forge_footer(8, (std::uint64_t{1} << 61) - 1);
+  EXPECT_TRUE(read());
+}
+
 TEST_F(SnapshotDamage, AChunkOfALaterKindIsANewerFormat) {
   write_small();
   forge_footer(footer_fixed_bytes + 8, static_cast<std::uint32_t>(chunk_types + 1));

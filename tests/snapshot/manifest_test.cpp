@@ -177,6 +177,14 @@ TEST_F(ManifestTest, BrokenJsonWithARightChecksumIsFound) {
   expect_refused(ErrorCode::corruption, "not JSON");
 }
 
+TEST_F(ManifestTest, AnotherFormOfTheSameContentIsFound) {
+  for (const std::string other : {"\"salt\":  12", "\"\\u0073alt\": 12", "\"salt\": 12 "}) {
+    save();
+    forge("\"salt\": 12", other);
+    expect_refused(ErrorCode::corruption, "one form");
+  }
+}
+
 TEST_F(ManifestTest, TheWatermarkCoversEverySnapshot) {
   save();
   manifest.snapshots[1].end = 10;

@@ -143,7 +143,15 @@ TEST(Json, RefusesWhatIsNoValue) {
                                           "nul",
                                           "[1,]",
                                           "18446744073709551615",
+                                          "18446744073709551616",
+                                          "[-123456789012345678901234567890]",
+                                          R"("\udc00")",
+                                          R"({"\udfff":1})",
+                                          std::string("1\0", 2),
+                                          std::string("{}\0 more", 8),
                                           "1e999",
+                                          "1e-999",
+                                          "-2e-324",
                                           "{\"$x\":1}",
                                           "\"\xff\"",
                                           "1 2",
@@ -162,10 +170,37 @@ TEST(Json, RefusesWhatIsNoValue) {
     const auto refused = value_from_json(text);
     EXPECT_FALSE(refused) << text.substr(0, 60);
   }
-  std::string levels = std::string(40, '[') + std::string(40, ']');
-  const auto nested = value_from_json(levels);
-  ASSERT_FALSE(nested);
-  EXPECT_EQ(nested.error().code(), ErrorCode::too_large);
+}
+
+TEST(Json, TakesEveryFormOfANumber) {
+  for (const char* const zero : {"0.0", "0e5", "0E-39"}) {
+    EXPECT_EQ(value_from_json(zero), Value(0.0)) << zero;
+  }
+  EXPECT_EQ(value_from_json("-0e-39"), Value(-0.0));
+  EXPECT_EQ(value_from_json("-0"), Value(0));
+  EXPECT_EQ(value_from_json("5e-324"), Value(5e-324));
+  EXPECT_EQ(value_from_json("1.7976931348623157E+308"), Value(1.7976931348623157e308));
+}
+
+TEST(Json, TakesAsManyLevelsAsAStoreDoes) {
+  const auto lists = [](std::size_t levels) {
+    return value_from_json(std::string(levels, '[') + std::string(levels, ']'));
+  };
+  EXPECT_TRUE(lists(32));
+  for (const std::size_t levels : {33U, 40U}) {
+    const auto deeper = lists(levels);
+    ASSERT_FALSE(deeper) << levels;
+    EXPECT_EQ(deeper.error().code(), ErrorCode::too_large);
+  }
+}
+
+TEST(Json, NamesTheByteOfANumberThatIsTooLarge) {
+  const auto refused = value_from_json("[1,18446744073709551616]");
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message().find("a whole number within int64"), std::string::npos)
+      << refused.error().message();
+  EXPECT_NE(refused.error().message().find("at byte 3"), std::string::npos)
+      << refused.error().message();
 }
 
 }  // namespace

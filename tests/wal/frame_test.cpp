@@ -101,6 +101,8 @@ TEST(Frame, RefusesContradictions) {
   EXPECT_EQ(fault([](FrameHeader& h) { h.count = 0; }), FrameFault::malformed);
   EXPECT_EQ(fault([](FrameHeader& h) { h.sequence = 0; }), FrameFault::malformed);
   EXPECT_EQ(fault([](FrameHeader& h) { h.sequence = ~0ULL - 1; }), FrameFault::malformed);
+  EXPECT_EQ(fault([](FrameHeader& h) { h.sequence = (1ULL << 61) - 4; }), FrameFault::none);
+  EXPECT_EQ(fault([](FrameHeader& h) { h.sequence = (1ULL << 61) - 3; }), FrameFault::malformed);
   EXPECT_EQ(fault([](FrameHeader& h) { h.kind = FrameKind{9}; }), FrameFault::malformed);
   EXPECT_EQ(fault([](FrameHeader& h) { h.flags = 16; }), FrameFault::malformed);
   EXPECT_EQ(fault([](FrameHeader& h) { h.flags = frame_flags::commit; }), FrameFault::malformed);
@@ -131,6 +133,18 @@ TEST(Segment, HeaderComesBackAndEveryFlippedBitIsSeen) {
     auto bad = good;
     bad[bit / 8] ^= static_cast<std::byte>(1 << (bit % 8));
     EXPECT_EQ(decode_segment_header(bad).state, SegmentHeaderState::damaged) << "bit " << bit;
+  }
+}
+
+TEST(Segment, HeaderWithASequenceThatNoStoreHasIsDamaged) {
+  for (const std::uint64_t first : {std::uint64_t{0}, std::uint64_t{1} << 61}) {
+    SegmentHeader header;
+    header.number = 1;
+    header.first_sequence = first;
+    header.predecessor_last = first - 1;
+    std::array<std::byte, segment_header_bytes> bytes{};
+    encode_segment_header(header, bytes.data());
+    EXPECT_EQ(decode_segment_header(bytes).state, SegmentHeaderState::damaged) << first;
   }
 }
 
