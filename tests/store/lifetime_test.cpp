@@ -16,7 +16,7 @@ class Lifetime : public StoreTest {
     ASSERT_FALSE(result);
     EXPECT_EQ(result.error().code(), code) << result.error().message();
   }
-  /// Refused as long as somebody else creates a node.
+  /// Refused as long as somebody else has a transaction.
   Status close_beside_others() {
     for (;;) {
       Status closed = store->close();
@@ -85,7 +85,7 @@ TEST_F(Lifetime, CloseWaitsForAName) {
   faults->set_hook(test::Operation::open, [&](const std::string& path) {
     if (path.find(".wal") != std::string::npos && !met.exchange(true)) {
       closer = std::thread([&] { closed = close_beside_others(); });
-      while (store->create_node(Labels{})) {  // until the close has begun
+      while (store->begin()) {  // until the close has begun
       }
     }
   });
