@@ -261,11 +261,12 @@ std::uint64_t Arena::used_bytes() const {
 bool Arena::reserve_outside(std::uint64_t bytes, For purpose) {
   const bool whole = purpose == For::deletes || reserve_open_.load(std::memory_order_relaxed);
   const std::uint64_t kept = whole ? 0 : std::min(limit_bytes_ / 16, std::uint64_t{8} << 20);
-  const std::uint64_t before = reserved_.fetch_add(bytes, std::memory_order_relaxed);
-  if (limit_bytes_ != 0 && before + bytes > limit_bytes_ - kept) {
-    reserved_.fetch_sub(bytes, std::memory_order_relaxed);
-    return false;
-  }
+  std::uint64_t before = reserved_.load(std::memory_order_relaxed);
+  do {
+    if (limit_bytes_ != 0 && before + bytes > limit_bytes_ - kept) {
+      return false;
+    }
+  } while (!reserved_.compare_exchange_weak(before, before + bytes, std::memory_order_relaxed));
   return true;
 }
 

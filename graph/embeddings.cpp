@@ -7,7 +7,8 @@
 namespace selvedge::graph {
 
 EmbeddingVersion* Embeddings::make(std::uint32_t key, std::span<const std::byte> floats) {
-  void* memory = arena_.allocate(sizeof(EmbeddingVersion) + floats.size());
+  const auto purpose = floats.empty() ? Arena::For::deletes : Arena::For::anything;
+  void* memory = arena_.allocate(sizeof(EmbeddingVersion) + floats.size(), purpose);
   if (memory == nullptr) {
     return nullptr;
   }

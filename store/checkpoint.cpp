@@ -56,19 +56,24 @@ bool StoreImpl::checkpoint_due() {
 }
 
 Status StoreImpl::checkpoint() {
-  const SharedLock alive(lifecycle_mutex_);
-  SELVEDGE_TRY(writable());
-  return take_checkpoint();
+  return while_open([&]() SELVEDGE_REQUIRES_SHARED(lifecycle_mutex_) { return take_checkpoint(); });
 }
 
 Status StoreImpl::take_checkpoint() {
   const MutexLock lock(checkpoint_mutex_);
+  Status taken = write_checkpoint();
+  const MutexLock guard(maintenance_mutex_);
+  checkpoint_fault_ = taken ? std::string() : taken.error().message();
+  return taken;
+}
+
+Status StoreImpl::write_checkpoint() {
   SELVEDGE_TRY(manager_->close_zombies());
   const std::uint64_t log_bytes = log_->stats().bytes;
   const std::uint64_t created_us = wall_clock_us();
   std::uint64_t number = 0;
   {
-    const MutexLock inner(manifest_mutex_);
+    const MutexLock lock(manifest_mutex_);
     number = manifest_.next_snapshot++;
   }
   SELVEDGE_TRY(const auto writer,

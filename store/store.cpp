@@ -147,12 +147,13 @@ Status Store::remove_label(NodeId id, LabelRef label) {
   return alone(*impl_, [&](auto& ops) { return ops.remove_label(id, label); });
 }
 Status Store::set_embedding(NodeId id, KeyRef key, std::span<const float> values) {
-  SELVEDGE_TRY(impl_->writable());
-  SELVEDGE_TRY(const std::uint32_t key_id,
-               detail::WriteOps::resolve(*impl_, graph::NameKind::key, key));
-  SELVEDGE_TRY(const std::uint64_t sequence,
-               impl_->manager().set_embedding(id.value, key_id, values));
-  return impl_->manager().wait_durable(sequence);
+  return impl_->while_open([&]() -> Status {
+    SELVEDGE_TRY(const std::uint32_t key_id,
+                 detail::WriteOps::resolve(*impl_, graph::NameKind::key, key));
+    SELVEDGE_TRY(const std::uint64_t sequence,
+                 impl_->manager().set_embedding(id.value, key_id, values));
+    return impl_->manager().wait_durable(sequence);
+  });
 }
 Status Store::delete_node(NodeId id) {
   return alone(*impl_, [&](auto& ops) { return ops.delete_node(id, false); });
@@ -194,18 +195,21 @@ Status Store::delete_edges(std::span<const EdgeId> ids) {
 }
 
 Result<LabelId> Store::label_id(std::string_view name) {
-  SELVEDGE_TRY(impl_->writable());
-  SELVEDGE_TRY(const std::uint32_t id, impl_->manager().intern(graph::NameKind::label, name));
+  SELVEDGE_TRY(const std::uint32_t id, impl_->while_open([&] {
+    return impl_->manager().intern(graph::NameKind::label, name);
+  }));
   return LabelId{id};
 }
 Result<TypeId> Store::type_id(std::string_view name) {
-  SELVEDGE_TRY(impl_->writable());
-  SELVEDGE_TRY(const std::uint32_t id, impl_->manager().intern(graph::NameKind::type, name));
+  SELVEDGE_TRY(const std::uint32_t id, impl_->while_open([&] {
+    return impl_->manager().intern(graph::NameKind::type, name);
+  }));
   return TypeId{id};
 }
 Result<KeyId> Store::key_id(std::string_view name) {
-  SELVEDGE_TRY(impl_->writable());
-  SELVEDGE_TRY(const std::uint32_t id, impl_->manager().intern(graph::NameKind::key, name));
+  SELVEDGE_TRY(const std::uint32_t id, impl_->while_open([&] {
+    return impl_->manager().intern(graph::NameKind::key, name);
+  }));
   return KeyId{id};
 }
 

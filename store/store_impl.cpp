@@ -60,6 +60,7 @@ Result<std::unique_ptr<StoreImpl>> StoreImpl::open(const std::string& path,
   SELVEDGE_TRY(store->prepare_directory());
   SELVEDGE_TRY(store->load_and_recover());
   SELVEDGE_TRY(store->start_log());
+  store->opened_ = true;
   store->start_maintenance();
   return store;
 }
@@ -94,10 +95,10 @@ Status StoreImpl::prepare_directory() {
   if (!options_.read_only) {
     SELVEDGE_TRY(lock_, files_.lock(path_ + "/LOCK"));
   }
-  return manifest ? Status{} : create_store();
+  return manifest ? Status{} : create_store(kind == FileKind::none);
 }
 
-Status StoreImpl::create_store() {
+Status StoreImpl::create_store(bool made_directory) {
   for (const std::string& directory : {wal_path(), snapshots_path()}) {
     SELVEDGE_TRY(const FileKind kind, files_.kind(directory));
     if (kind == FileKind::none) {
@@ -113,7 +114,11 @@ Status StoreImpl::create_store() {
     SELVEDGE_TRY(files_.sync_dir(directory));
   }
   SELVEDGE_TRY(files_.sync_dir(path_));
-  SELVEDGE_TRY(files_.sync_dir(parent_directory(path_)));
+  // An earlier attempt may have made the directory and died; who may not read the parent has not.
+  const Status named = files_.sync_dir(parent_directory(path_));
+  if (!named && (made_directory || named.error().code() != ErrorCode::permission_denied)) {
+    return fail(named.error().clone());
+  }
   snapshot::Manifest fresh;
   fresh.store = random_uuid();
   fresh.created_us = wall_clock_us();
@@ -224,13 +229,12 @@ Status StoreImpl::nothing_open() const {
 /// A transaction opens its view and then looks at `closed_`; here it is the other way round. So
 /// either it sees that the store is closed, or it is seen.
 Status StoreImpl::close() {
-  if (closed_) {
-    return {};
+  const MutexLock closing(close_mutex_);
+  if (close_result_) {
+    return *close_result_ ? Status{} : fail(close_result_->error().clone());
   }
   SELVEDGE_TRY(nothing_open());
-  if (closed_.exchange(true)) {
-    return {};
-  }
+  closed_ = true;
   if (Status open = nothing_open(); !open) {
     closed_ = false;
     return open;
@@ -244,13 +248,13 @@ Status StoreImpl::close() {
     maintenance_.join();
   }
   const ExclusiveLock alone(lifecycle_mutex_);
-  const Status written = write_clean_close();
+  close_result_ = write_clean_close();
   lock_.reset();  // whatever happened: this store writes no more
-  return written ? Status{} : fail(written.error().clone());
+  return *close_result_ ? Status{} : fail(close_result_->error().clone());
 }
 
 Status StoreImpl::write_clean_close() {
-  if (log_ == nullptr || manager_ == nullptr || options_.read_only) {
+  if (!opened_ || options_.read_only) {
     return {};
   }
   SELVEDGE_TRY(log_->close());
@@ -329,7 +333,7 @@ StoreStats StoreImpl::stats() {
   stats.edge_slots = graph_->edge_end();
   stats.poisoned = log_->poisoned();
   const MutexLock lock(maintenance_mutex_);
-  stats.cause = maintenance_fault_;
+  stats.cause = checkpoint_fault_.empty() ? maintenance_fault_ : checkpoint_fault_;
   if (const auto cause = log_->poison_cause()) {
     stats.cause = cause->message();
   }
@@ -390,15 +394,11 @@ Status StoreImpl::maintain_once() {
 }
 
 Status StoreImpl::maintain() {
-  const SharedLock alive(lifecycle_mutex_);
-  SELVEDGE_TRY(writable());
-  return maintain_once();
+  return while_open([&]() SELVEDGE_REQUIRES_SHARED(lifecycle_mutex_) { return maintain_once(); });
 }
 
 Status StoreImpl::sync() {
-  const SharedLock alive(lifecycle_mutex_);
-  SELVEDGE_TRY(writable());
-  return log_->sync_now();
+  return while_open([&] { return log_->sync_now(); });
 }
 
 }  // namespace selvedge::detail

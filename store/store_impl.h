@@ -25,7 +25,7 @@ namespace selvedge::detail {
 /// Role: owns the layers of one open store and wires them.
 /// Invariants: the manifest on disk lists every segment before it is written to and every snapshot
 ///   that counts; its watermark is at least every listed `end`. Lock order: docs/concurrency.md.
-/// Threads: all functions from any thread; `close` waits for checkpoints, backups and maintenance.
+/// Threads: all functions from any thread; `close` waits for checkpoints and maintenance.
 /// After failure: a failed checkpoint leaves the old snapshots and log in force.
 class StoreImpl final : public wal::SegmentRegistry {
  public:
@@ -36,6 +36,14 @@ class StoreImpl final : public wal::SegmentRegistry {
   Status close();
   Status checkpoint();
   Status sync();
+  /// For work on the log outside of transactions: refused when the store is closed, else done
+  /// before it can be.
+  template <class Body>
+  auto while_open(Body body) -> decltype(body()) {
+    const SharedLock alive(lifecycle_mutex_);
+    SELVEDGE_TRY(writable());
+    return body();
+  }
   Status backup(const std::string& directory);
   Status maintain();
   [[nodiscard]] StoreStats stats();
@@ -55,7 +63,7 @@ class StoreImpl final : public wal::SegmentRegistry {
  private:
   explicit StoreImpl(std::string path, const Options& options);
   Status prepare_directory();
-  Status create_store();
+  Status create_store(bool made_directory);
   Status load_and_recover();
   Status recover_once();
   Status start_log();
@@ -67,6 +75,7 @@ class StoreImpl final : public wal::SegmentRegistry {
   [[nodiscard]] Status nothing_open() const;
   [[nodiscard]] bool checkpoint_due();
   Status take_checkpoint() SELVEDGE_REQUIRES_SHARED(lifecycle_mutex_);
+  Status write_checkpoint() SELVEDGE_REQUIRES(checkpoint_mutex_);
   Result<std::vector<snapshot::ManifestSnapshot>> choose_kept(
       std::vector<snapshot::ManifestSnapshot> all);
   Status adopt(snapshot::ManifestSnapshot fresh) SELVEDGE_REQUIRES(checkpoint_mutex_);
@@ -103,9 +112,13 @@ class StoreImpl final : public wal::SegmentRegistry {
   CondVar maintenance_wake_;
   bool maintenance_stop_ SELVEDGE_GUARDED_BY(maintenance_mutex_) = false;
   std::string maintenance_fault_ SELVEDGE_GUARDED_BY(maintenance_mutex_);
+  std::string checkpoint_fault_ SELVEDGE_GUARDED_BY(maintenance_mutex_);
   std::atomic<bool> segment_wanted_{false};
   std::thread maintenance_;
   std::atomic<bool> closed_{false};
+  bool opened_ = false;  ///< all of it: what a close may then say is that it was clean
+  Mutex close_mutex_;
+  std::optional<Status> close_result_ SELVEDGE_GUARDED_BY(close_mutex_);
 };
 
 std::uint64_t wall_clock_us();

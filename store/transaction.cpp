@@ -97,7 +97,9 @@ Result<CommitTicket> Transaction::commit_async() {
 }
 
 Status Transaction::abort(std::string_view reason) {
-  SELVEDGE_TRY(impl_->check_active());
+  if (finished()) {
+    return fail(ErrorCode::finished, "the transaction has ended");
+  }
   impl_->abort(reason);
   return {};
 }

@@ -1,5 +1,7 @@
 #include "store/transaction_impl.h"
 
+#include <algorithm>
+
 namespace selvedge::detail {
 
 /// The state belongs to the manager again.
@@ -42,14 +44,19 @@ void TransactionImpl::abort(std::string_view reason) {
 
 Result<Savepoint> TransactionImpl::savepoint() {
   state_->savepoints.push_back(txn::Manager::mark(*state_));
-  return Savepoint{state_->savepoints.size()};
+  state_->savepoints.back().name = ++savepoint_names_;
+  return Savepoint{savepoint_names_};
 }
 
 Status TransactionImpl::rollback_to(Savepoint savepoint) {
-  if (savepoint.value == 0 || savepoint.value > state_->savepoints.size()) {
+  const auto& all = state_->savepoints;
+  const auto found = std::find_if(all.begin(), all.end(),
+                                  [&](const auto& each) { return each.name == savepoint.value; });
+  if (savepoint.value == 0 || found == all.end()) {
     return fail(ErrorCode::invalid_argument, "no such savepoint in this transaction");
   }
-  Status status = store_.manager().rollback_to(*state_, savepoint.value - 1);
+  Status status =
+      store_.manager().rollback_to(*state_, static_cast<std::size_t>(found - all.begin()));
   if (!status) {
     abort("a rollback to a savepoint failed");
   }

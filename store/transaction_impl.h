@@ -80,6 +80,7 @@ class TransactionImpl {
   ReadState read_;
   graph::ImageBuilder builder_;
   std::uint64_t number_ = 0;
+  std::uint64_t savepoint_names_ = 0;
 };
 
 }  // namespace selvedge::detail

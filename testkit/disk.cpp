@@ -244,7 +244,7 @@ class Enumerator {
   void subsets() {
     const std::size_t count = pending_.size();
     const bool all = count <= 8;
-    for (std::uint64_t i = 1; i < (all ? (1U << count) - 1 : 64U) && going_; ++i) {
+    for (std::uint64_t i = 1; i < (all ? (1U << count) - 1 : 65U) && going_; ++i) {
       std::vector<bool> kept(count);
       std::uint64_t bits = i;
       for (std::size_t k = 0; k < count; ++k) {

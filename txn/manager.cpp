@@ -115,8 +115,13 @@ void Manager::status_free(void* context, graph::TxnStatus* status) {
 }
 
 SavepointMark Manager::mark(const State& state) {
-  return {state.writes.size(),   state.buffer.size(), state.buffered_entries,
-          state.unlogged.size(), state.entries,       state.spills,
+  return {0,
+          state.writes.size(),
+          state.buffer.size(),
+          state.buffered_entries,
+          state.unlogged.size(),
+          state.entries,
+          state.spills,
           state.counts};
 }
 
@@ -218,11 +223,12 @@ void Manager::stamp(State& state) {
     bool ours = false;
     while (!head.empty() && !head.is_inline()) {
       graph::Version* version = head.version();
-      if (version->stamp.load(std::memory_order_relaxed) == mark) {
+      const std::uint64_t found = version->stamp.load(std::memory_order_relaxed);
+      if (found == mark) {
         version->stamp.store(stamp, std::memory_order_release);
         ours = true;
-      } else if (ours) {
-        break;
+      } else if (ours || found == stamp) {
+        break;  // beneath ours; or done with another item of the same entity
       }
       head.word = version->prev();
     }

@@ -145,7 +145,7 @@ class Manager {
   void prune_items(const State& state, std::uint64_t floor) SELVEDGE_REQUIRES(reclaim_mutex_);
   bool no_view_between(const State& older, const State& newer) const
       SELVEDGE_REQUIRES(reclaim_mutex_);
-  void absorb(State& older, State& newer, std::uint64_t floor) SELVEDGE_REQUIRES(reclaim_mutex_);
+  void absorb(State& older, State& newer) SELVEDGE_REQUIRES(reclaim_mutex_);
   void compact(State& state, std::uint64_t floor) SELVEDGE_REQUIRES(reclaim_mutex_);
   std::atomic<std::uint64_t>& head_of(const WriteItem& item);
   void settle_edge(std::uint64_t id, const WriteItem& item, std::uint64_t horizon);

@@ -44,6 +44,7 @@ Error Operations::conflict_on(std::uint64_t id, std::uint64_t head_word) const {
     other = graph::is_mark(stamp) ? graph::status_of(stamp)->ticket.load(std::memory_order_relaxed)
                                   : stamp >> 1;
   }
+  manager_.note_conflict();
   return Error(ErrorCode::conflict, "another transaction changed the entity first")
       .with_entity(id)
       .with_other(other);
@@ -57,7 +58,6 @@ Result<Writable> Operations::writable(std::uint64_t head_word, std::uint64_t id,
   const Head head{head_word};
   const bool newest = head.is_inline() || seen.version == head.version();
   if (!newest) {
-    manager_.note_conflict();
     return fail(conflict_on(id, head_word));
   }
   return Writable{head_word, seen};
@@ -240,6 +240,7 @@ Status Operations::put_delete_node(std::uint64_t id) {
   written(version, WriteItem::make(WriteKind::delete_node, id));
   base::yield_point("txn.delete_node.marked");
   if (record.pending() != 0) {
+    manager_.note_conflict();
     return fail(Error(ErrorCode::conflict, "another transaction is adding an edge to the node")
                     .with_entity(id));
   }

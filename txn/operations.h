@@ -129,9 +129,6 @@ Status Operations::as_entry(Body body) {
     }
   }
   if (!status) {
-    if (status.error().code() == ErrorCode::conflict) {
-      manager_.note_conflict();
-    }
     manager_.undo_operation(state_, before);
   }
   return status;

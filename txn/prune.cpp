@@ -87,11 +87,14 @@ void Manager::prune_waiting(std::uint64_t floor) {
     }
     prune_items(*state, floor);
     if (prune_at_ != nullptr && no_view_between(*prune_at_, *state)) {
-      absorb(*prune_at_, *state, floor);
+      absorb(*prune_at_, *state);
     } else {
       prune_before_ = before;
     }
-    prune_at_ = state;
+    prune_at_ = state;  // the older one may be gone: before anything that can run out of memory
+    if (state->writes.size() >= 2 * state->compacted_items + compact_items_min) {
+      compact(*state, floor);
+    }
   }
 }
 
@@ -117,7 +120,7 @@ bool Manager::no_view_between(const State& older, const State& newer) const {
 
 /// Moves an older write set into the next one, which keeps its commit sequence: for every view both
 /// are there, or neither.
-void Manager::absorb(State& older, State& newer, std::uint64_t floor) {
+void Manager::absorb(State& older, State& newer) {
   // What can run out of memory comes first, and leaves two write sets that say the same.
   for (const bool nodes : {true, false}) {
     auto& from = nodes ? older.dropped_node_slots : older.dropped_edge_slots;
@@ -137,9 +140,6 @@ void Manager::absorb(State& older, State& newer, std::uint64_t floor) {
   older.writes.clear();
   recycle(&older);
   waiting_.fetch_sub(1, std::memory_order_relaxed);
-  if (newer.writes.size() >= 2 * newer.compacted_items + compact_items_min) {
-    compact(newer, floor);
-  }
 }
 
 /// Gives back what was created and deleted again unseen, and forgets what is said twice.

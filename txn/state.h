@@ -51,6 +51,7 @@ enum class Phase : std::uint8_t { idle, active, committed, aborted };
 
 /// Where a savepoint was set.
 struct SavepointMark {
+  std::uint64_t name = 0;  ///< never given twice in a transaction; 0: not the user's
   std::size_t items = 0;
   std::size_t buffer_bytes = 0;
   std::uint32_t buffered_entries = 0;

@@ -158,7 +158,7 @@ Log::Cut Log::cut(const Request& wanted) {
   MutexLock lock(log_lock_);
   Cut result;
   std::optional<PreparedSegment> next;
-  if (wanted.rotate_from == segment_.header.number) {
+  if (wanted.rotate_from == segment_.header.number && !closed_) {
     next = segments_.take(0);
   }
   const bool seal = segment_.file != nullptr && (next.has_value() || (wanted.close && !closed_));

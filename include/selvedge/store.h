@@ -228,7 +228,7 @@ struct StoreStats {
   std::uint64_t node_slots = 0;  ///< ever used
   std::uint64_t edge_slots = 0;
   bool poisoned = false;
-  std::string cause;  ///< of being poisoned, or of the last failed checkpoint
+  std::string cause;  ///< of being poisoned; or why the last checkpoint, or maintenance, failed
 };
 
 /// What `Store::check` found to be wrong; empty = sound.
@@ -278,9 +278,7 @@ class Store final : public Writer {
         }
         result = tl::unexpected<Error>(std::move(committed).error());
       } else if (!transaction->finished()) {
-        if (auto aborted = transaction->abort(result.error().message()); !aborted) {
-          return tl::unexpected<Error>(std::move(aborted).error());
-        }
+        static_cast<void>(transaction->abort(result.error().message()));  // it was active
       }
       if (result.error().code() != ErrorCode::conflict || attempt >= retry.attempts_max) {
         return result;
@@ -324,7 +322,8 @@ class Store final : public Writer {
 
   /// Takes a checkpoint now: the log before it is no longer needed by recovery.
   Status checkpoint();
-  /// Writes a consistent copy into a new directory, as a store that opens by itself.
+  /// Writes a consistent copy into a new directory, as a store that opens by itself. What it holds
+  /// is durable. `already_exists` for a directory that is there, as that of a backup that failed.
   Status backup(const std::string& directory);
   /// Makes everything committed durable, in every sync mode.
   Status sync();

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cstring>
 #include <random>
 #include <thread>
@@ -101,6 +102,25 @@ TEST(Arena, TheLimitHoldsAndDeletesHaveMore) {
   EXPECT_LE(arena.reserved_bytes(), 16 * mib);
   arena.deallocate(pieces.back(), 64);
   EXPECT_NE(arena.allocate(64), nullptr) << "what is freed serves again";
+}
+
+TEST(Arena, ARefusedRequestIsInNobodysWay) {
+  Arena arena(32 * mib);
+  for (const std::size_t bytes : {100'000U, 1'000U, 24U}) {
+    while (arena.allocate(bytes) != nullptr) {
+    }
+  }
+  std::atomic<bool> stop{false};
+  std::thread greedy([&] {
+    while (!stop) {
+      EXPECT_EQ(arena.allocate(4 * mib), nullptr);
+    }
+  });
+  for (std::uint64_t got = 0; got < mib; got += 1024) {  // half of what is kept
+    EXPECT_NE(arena.allocate(1024, Arena::For::deletes), nullptr) << got;
+  }
+  stop = true;
+  greedy.join();
 }
 
 TEST(Arena, AnOpenReserveServesEverybody) {

@@ -165,6 +165,19 @@ TEST_F(Bulk, RollsBackManyLoggedRecords) {
   expect_sound();
 }
 
+TEST_F(Bulk, ManyUpdatesOfOneNodeInOneTransaction) {
+  constexpr int count = 100'000;  // stamping them one by one from the head would take minutes
+  const NodeId a = node();
+  Transaction tx = begin();
+  for (int i = 1; i <= count; ++i) {
+    must(tx.set(a, "v", i));
+  }
+  ASSERT_TRUE(tx.commit());
+  EXPECT_EQ(value(a), count);
+  lose_power();
+  EXPECT_EQ(value(a), count);
+}
+
 TEST_F(Bulk, ManyUpdatesUnderAnOldView) {
   reopen_with([](Options& each) { each.sync = SyncMode::none; });
   constexpr std::size_t count = 20'000;

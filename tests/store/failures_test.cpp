@@ -68,6 +68,30 @@ TEST_F(Failures, AFullDiskRefusesAndWritingResumes) {
   expect_sound();
 }
 
+TEST_F(Failures, ConflictsAreCountedOnce) {
+  const NodeId a = node(1);
+  Transaction first = begin();
+  Transaction second = begin();
+  must(first.set(a, "v", 2));
+  expect_code(second.set(a, "v", 3), ErrorCode::conflict);
+  EXPECT_EQ(store->stats().conflicts, 1U);
+  expect_code(second.delete_node(a), ErrorCode::conflict);
+  EXPECT_EQ(store->stats().conflicts, 2U);
+  expect_code(second.delete_nodes(std::array{a}), ErrorCode::conflict);
+  EXPECT_EQ(store->stats().conflicts, 3U);
+}
+
+TEST_F(Failures, TheStatsNameAFailedCheckpointUntilOneSucceeds) {
+  node(1);
+  faults->fail_next({.operation = Operation::rename});
+  const Status failed = store->checkpoint();
+  expect_code(failed, ErrorCode::io);
+  must(store->maintain());
+  EXPECT_EQ(store->stats().cause, failed.error().message());
+  must(store->checkpoint());
+  EXPECT_EQ(store->stats().cause, "");
+}
+
 TEST_F(Failures, AFailedCheckpointCostsNothing) {
   const NodeId r = node(1);
   for (const Operation operation :

@@ -1,5 +1,6 @@
 // What goes on beside a close, and after an end.
 
+#include <atomic>
 #include <thread>
 
 #include "tests/store/store_fixture.h"
@@ -14,6 +15,15 @@ class Lifetime : public StoreTest {
   static void expect_code(const Result<T>& result, ErrorCode code) {
     ASSERT_FALSE(result);
     EXPECT_EQ(result.error().code(), code) << result.error().message();
+  }
+  /// Refused as long as somebody else has a transaction.
+  Status close_beside_others() {
+    for (;;) {
+      Status closed = store->close();
+      if (closed || closed.error().code() != ErrorCode::invalid_argument) {
+        return closed;
+      }
+    }
   }
 };
 
@@ -49,10 +59,7 @@ TEST_F(Lifetime, CloseWaitsForACheckpoint) {
   std::thread closer;
   Status closed = fail(ErrorCode::io, "not called");
   seams.at("checkpoint.node", 1, [&] {
-    closer = std::thread([&] {
-      while (!(closed = store->close())) {  // refused while a node is being created
-      }
-    });
+    closer = std::thread([&] { closed = close_beside_others(); });
     while (store->create_node(Labels{})) {  // until the close has begun
     }
   });
@@ -64,6 +71,117 @@ TEST_F(Lifetime, CloseWaitsForACheckpoint) {
   EXPECT_TRUE(store->recovery_report().clean_close);
   EXPECT_FALSE(store->recovery_report().snapshot.empty());
   expect_sound();
+}
+
+/// A name is interned without a view: the close must wait for it all the same, or it would prepare
+/// a segment in a directory that belongs to somebody else by then.
+TEST_F(Lifetime, CloseWaitsForAName) {
+  close();
+  options.segment_entries_max = 20;
+  open();
+  std::thread closer;
+  Status closed = fail(ErrorCode::io, "not called");
+  std::atomic<bool> met{false};
+  faults->set_hook(test::Operation::open, [&](const std::string& path) {
+    if (path.find(".wal") != std::string::npos && !met.exchange(true)) {
+      closer = std::thread([&] { closed = close_beside_others(); });
+      while (store->begin()) {  // until the close has begun
+      }
+    }
+  });
+  for (int i = 0; i < 100; ++i) {
+    const auto made = store->label_id("label " + std::to_string(i));
+    if (!made) {
+      EXPECT_EQ(made.error().code(), ErrorCode::closed) << made.error().message();
+    }
+  }
+  faults->set_hook(test::Operation::count, nullptr);
+  ASSERT_TRUE(met);
+  closer.join();
+  must(closed);
+  store.reset();
+  open();
+  EXPECT_TRUE(store->recovery_report().clean_close);
+  expect_sound();
+}
+
+TEST_F(Lifetime, EveryCloseHasTheResultOfTheFirst) {
+  close();
+  options.sync = SyncMode::none;
+  open();
+  node(1);
+  faults->fail_next({.operation = test::Operation::sync_data});
+  expect_code(store->close(), ErrorCode::poisoned);
+  expect_code(store->close(), ErrorCode::poisoned);
+}
+
+TEST_F(Lifetime, AnAbortInAPoisonedStoreEndsTheTransaction) {
+  Transaction tx = begin();
+  ASSERT_TRUE(tx.create_node(Labels{}));
+  faults->fail_next({.operation = test::Operation::sync_data});
+  EXPECT_FALSE(store->create_node(Labels{}));
+  must(tx.abort());
+  EXPECT_TRUE(tx.finished());
+  expect_code(tx.abort(), ErrorCode::finished);
+  EXPECT_EQ(store->stats().transactions_active, 0U);
+  faults->clear_fault();
+  store.reset();
+  open();
+  faults->fail_next({.operation = test::Operation::sync_data});
+  const auto result = store->transact([&](Transaction& each) -> Result<NodeId> {
+    EXPECT_TRUE(each.create_node(Labels{}));
+    EXPECT_FALSE(store->create_node(Labels{}));  // poisons
+    return fail(ErrorCode::invalid_argument, "the function's own");
+  });
+  expect_code(result, ErrorCode::invalid_argument);
+}
+
+TEST_F(Lifetime, AGoneSavepointStaysGone) {
+  Transaction tx = begin();
+  const auto first = tx.savepoint();
+  ASSERT_TRUE(tx.create_node(Labels{}));
+  const auto second = tx.savepoint();
+  must(tx.rollback_to(*first));
+  const auto third = tx.savepoint();
+  ASSERT_TRUE(tx.create_node(Labels{}));
+  expect_code(tx.rollback_to(*second), ErrorCode::invalid_argument);
+  EXPECT_EQ(tx.node_count(), 1U);
+  must(tx.rollback_to(*third));
+  EXPECT_EQ(tx.node_count(), 0U);
+}
+
+TEST_F(Lifetime, AFailedOpenDoesNotSayCleanClose) {
+  close();
+  options.transaction_buffer_bytes = 0;
+  open();
+  {
+    Transaction tx = begin();
+    ASSERT_TRUE(tx.create_node(Labels{}));
+    must(store->sync());
+    auto after = memory->crash(Keep::nothing, 1);
+    must(tx.abort());
+    store.reset();
+    faults = std::make_unique<FaultyFileSystem>(*after);
+    memory = std::move(after);
+  }
+  for (const auto operation : {test::Operation::sync_data, test::Operation::write}) {
+    for (std::uint64_t nth = 1; nth < 12; ++nth) {
+      const auto copy = memory->crash(Keep::everything, 1);
+      FaultyFileSystem failing(*copy);
+      options.file_system = &failing;
+      failing.fail_next({.operation = operation, .nth = nth});
+      if (Store::open("/db", options)) {
+        continue;
+      }
+      failing.clear_fault();
+      auto again = Store::open("/db", options);
+      ASSERT_TRUE(again) << again.error().message();
+      const RecoveryReport& report = again->recovery_report();
+      EXPECT_FALSE(report.clean_close && !report.rolled_back.empty()) << nth;
+    }
+  }
+  options.file_system = faults.get();
+  open();
 }
 
 TEST_F(Lifetime, ATransactionThatWroteNothingNamesItsView) {
@@ -215,6 +333,27 @@ TEST_F(Lifetime, AFullStoreOpensAgainWithItsOwnLimit) {
   must(store->checkpoint());
   reopen();
   EXPECT_EQ(store->read().node_count(), made);
+}
+
+TEST_F(Lifetime, AnEmbeddingCanBeRemovedFromAFullStore) {
+  close();
+  options.memory_limit_bytes = std::uint64_t{1} << 20;
+  options.sync = SyncMode::none;
+  open();
+  const std::vector<float> floats(100, 1.0F);
+  std::vector<NodeId> nodes;
+  for (;;) {
+    const auto made = store->create_node(Labels{});
+    if (!made || !store->set_embedding(*made, "e", floats)) {
+      break;
+    }
+    nodes.push_back(*made);
+  }
+  while (store->create_node(Labels{})) {
+  }
+  ASSERT_FALSE(nodes.empty());
+  must(store->set_embedding(nodes.front(), "e", {}));
+  EXPECT_FALSE(store->read().embedding(nodes.front(), "e"));
 }
 
 TEST_F(Lifetime, TheFirstCommitOutlivesAPowerFailureWithItsDirectory) {
