@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 #include <selvedge/testkit/explorer.h>
+#include <selvedge/testkit/process.h>
 
 #include <set>
 #include <string>
@@ -89,6 +90,21 @@ TEST(Guide, CrashesInRecoveriesAreAskedFor) {
   expect_none(found);
   EXPECT_GT(found.counts.nested, 0U);
   EXPECT_EQ(found.counts.faults, 0U);
+}
+
+TEST(Guide, TheSameWorkloadRunsInARealProcess) {
+  const auto trials = ProcessTrials::prepare(workload_of([](Trial& trial) -> Status {
+    SELVEDGE_TRY(trial.alone(add_one));
+    return trial.alone(add_one);
+  }));
+  ASSERT_TRUE(trials) << trials.error().message();
+  Blow blow;
+  blow.kind = Blow::Kind::kill_after;
+  blow.after = std::chrono::microseconds(800);
+  const auto run = trials->run(blow);
+  ASSERT_TRUE(run) << run.error().message();
+  EXPECT_FALSE(run->violation) << *run->violation;
+  EXPECT_LE(run->bounds.lower, run->steps);
 }
 
 /// A function that should be one step, and commits twice.
