@@ -142,7 +142,8 @@ std::set<std::string> texts_after(const Image& start, const SimFileSystem& files
   for (const Event& event : files.trace()) {
     disk.apply(event);
     enumerate(disk, 1, [&](const Keep& keep) {
-      const Bytes& bytes = disk.crash(keep).files.at("/settings")->bytes;
+      const Content settings = disk.crash(keep).files.at("/settings");
+      const Bytes& bytes = settings->bytes;
       texts.emplace(reinterpret_cast<const char*>(bytes.data()), bytes.size());
       return true;
     });
