@@ -11,7 +11,6 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
-#include <cstring>
 #include <span>
 #include <utility>
 
@@ -144,7 +143,7 @@ void tell(int descriptor, Tag tag, std::string_view text) {
   Note note;
   note.tag = tag;
   const std::size_t size = std::min(text.size(), note.text.size() - 1);
-  std::memcpy(note.text.data(), text.data(), size);
+  std::copy_n(text.begin(), size, note.text.begin());
   tell(descriptor, note);
 }
 
