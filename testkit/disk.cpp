@@ -302,6 +302,7 @@ class Enumerator {
       chosen.insert(mix(random_) % count);
     }
     std::vector<std::uint64_t> result;
+    result.reserve(chosen.size());
     for (const std::uint64_t each : chosen) {
       result.push_back(first + each * sector);
     }

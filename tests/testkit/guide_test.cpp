@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 #include <selvedge/testkit/explorer.h>
+#include <selvedge/testkit/process.h>
 
 #include <set>
 #include <string>
@@ -91,6 +92,21 @@ TEST(Guide, CrashesInRecoveriesAreAskedFor) {
   EXPECT_EQ(found.counts.faults, 0U);
 }
 
+TEST(Guide, TheSameWorkloadRunsInARealProcess) {
+  const auto trials = ProcessTrials::prepare(workload_of([](Trial& trial) -> Status {
+    SELVEDGE_TRY(trial.alone(add_one));
+    return trial.alone(add_one);
+  }));
+  ASSERT_TRUE(trials) << trials.error().message();
+  Blow blow;
+  blow.kind = Blow::Kind::kill_after;
+  blow.after = std::chrono::microseconds(800);
+  const auto run = trials->run(blow);
+  ASSERT_TRUE(run) << run.error().message();
+  EXPECT_FALSE(run->violation) << *run->violation;
+  EXPECT_LE(run->bounds.lower, run->steps);
+}
+
 /// A function that should be one step, and commits twice.
 Status add_two(Store& store) {
   SELVEDGE_TRY(add_one(store));
@@ -126,7 +142,8 @@ std::set<std::string> texts_after(const Image& start, const SimFileSystem& files
   for (const Event& event : files.trace()) {
     disk.apply(event);
     enumerate(disk, 1, [&](const Keep& keep) {
-      const Bytes& bytes = disk.crash(keep).files.at("/settings")->bytes;
+      const Content settings = disk.crash(keep).files.at("/settings");
+      const Bytes& bytes = settings->bytes;
       texts.emplace(reinterpret_cast<const char*>(bytes.data()), bytes.size());
       return true;
     });
