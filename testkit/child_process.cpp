@@ -121,7 +121,7 @@ std::optional<std::size_t> read_before(int descriptor, std::span<char> into,
 
 // --- what a child tells ------------------------------------------------------------------------
 
-enum class Tag : std::uint32_t { bounds, error, wrong, done };
+enum class Tag : std::uint32_t { ready, bounds, error, wrong, done };
 
 /// Short enough to reach the pipe whole.
 struct Note {
@@ -149,6 +149,7 @@ void tell(int descriptor, Tag tag, std::string_view text) {
 
 void understand(const Note& note, ChildEnd& end) {
   switch (note.tag) {
+    case Tag::ready: break;
     case Tag::bounds: end.bounds = {note.lower, note.upper, note.copies}; break;
     case Tag::error: end.error = note.text.data(); break;
     case Tag::wrong: end.wrong = note.text.data(); break;
@@ -247,6 +248,7 @@ Result<Process> attach(const Blow& blow, const std::string& trace, pid_t child,
   ::prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY, 0, 0, 0);
   go.in.reset();
   told.out.reset();
+  tell(told.in.value(), Tag::ready, {});  // what it calls from now on is counted
   char byte = 0;
   ssize_t count = 0;
   while ((count = ::read(go.out.value(), &byte, 1)) < 0 && errno == EINTR) {
@@ -285,6 +287,11 @@ Result<ChildEnd> run_in_child(const std::function<void(const Teller&)>& job, con
     live(job, go, told);
   }
   told.in.reset();
+  Note ready;
+  const std::span<char> bytes(reinterpret_cast<char*>(&ready), sizeof(ready));
+  if (read_before(told.out.value(), bytes, Clock::now() + child_limit) != sizeof(ready)) {
+    return fail(ErrorCode::io, "a child does not come to life");
+  }
   Descriptor messages;
   Process strace;
   if (!trace.empty()) {

@@ -132,7 +132,8 @@ class Explorer::Search {
       return;
     }
     const std::vector<Event>& trace = verified.trace();
-    const bool inner = depth > 1 && key % options_.nested_one_in == 0;
+    const bool inner =
+        depth > 1 && (out_.counts.distinct_images + options_.seed) % options_.nested_one_in == 0;
     const Bounds returned{verified.steps(), verified.steps(), bounds.copies};
     Disk disk(image);
     for (std::size_t event = 0; inner && event <= verified.recovery_events() && going(); ++event) {
