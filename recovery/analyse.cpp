@@ -1,6 +1,7 @@
 // Phase 1: the snapshot, one pass over the log, and the table of transactions.
 
 #include <algorithm>
+#include <type_traits>
 
 #include "base/mutants.h"
 #include "recovery/attempt.h"
@@ -76,7 +77,12 @@ Status Attempt::load_snapshot(bool& usable) {
 Status Attempt::load_chunk(const snapshot::Chunk& chunk, snapshot::Tally& tally) {
   return chunk.records([&](const auto& record) -> Status {
     SELVEDGE_TRY(tally.add(chunk, record));
-    return applier_.load(chunk.info().type, record);
+    if constexpr (std::is_same_v<decltype(record), const snapshot::NameRecord&>) {
+      return applier_.define(static_cast<graph::NameKind>(record.kind), record.id, record.text,
+                             snapshot_->footer().names);
+    } else {
+      return applier_.load(chunk.info().type, record);
+    }
   });
 }
 
@@ -198,10 +204,9 @@ Status Attempt::note_plain(const wal::FrameView& frame) {
         }
         --plain_entries_;
         return graph::decode_entry(entry, [&](const graph::Change& change, std::uint64_t) {
-          return graph_.names.of(change.name_kind).define(change.type, as_text(change.after))
-                     ? Status{}
-                     : fail(Error(ErrorCode::corruption, "two names for one id, or two ids")
-                                .mismatch("one", std::string(as_text(change.after))));
+          ++log_names_;
+          return applier_.define(change.name_kind, change.type, as_text(change.after),
+                                 log_names_ + (snapshot_ ? snapshot_->footer().names : 0));
         });
       }));
   return {};

@@ -6,7 +6,9 @@
 #include <system_error>
 #include <thread>
 
+#include "base/limits.h"
 #include "base/mutants.h"
+#include "base/utf8.h"
 #include "graph/image.h"
 
 namespace selvedge::recovery {
@@ -145,11 +147,21 @@ Status Applier::put(const Target& target, std::uint64_t sequence, bool tombstone
   return {};
 }
 
-Status Applier::load(snapshot::ChunkType, const snapshot::NameRecord& name) {
-  return graph_.names.of(static_cast<graph::NameKind>(name.kind)).define(name.id, name.text)
+Status Applier::define(graph::NameKind kind, std::uint32_t id, std::string_view text,
+                       std::uint64_t known) {
+  if (id >= known) {
+    return fail(Error(ErrorCode::corruption, "a name's id is larger than there are names")
+                    .mismatch("below " + std::to_string(known), std::to_string(id)));
+  }
+  if (text.empty() || text.size() > limits::name_bytes_max || !base::valid_utf8(text)) {
+    return fail(Error(ErrorCode::corruption, "a name that no store gives")
+                    .mismatch("1 to " + std::to_string(limits::name_bytes_max) + " bytes of UTF-8",
+                              std::to_string(text.size()) + " bytes"));
+  }
+  return graph_.names.of(kind).define(id, text)
              ? Status{}
              : fail(Error(ErrorCode::corruption, "two names for one id, or two ids")
-                        .mismatch("one", std::string(name.text)));
+                        .mismatch("one", std::string(text)));
 }
 
 Status Applier::load(snapshot::ChunkType, const snapshot::EmbeddingRecord& embedding) {

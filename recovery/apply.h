@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include <selvedge/error.h>
@@ -39,8 +40,10 @@ class Applier {
  public:
   explicit Applier(graph::Graph& graph) : graph_(graph) {}
 
+  /// A name as a snapshot or the log has it. `known` names there are at most, this one included:
+  /// ids are given in order, so a larger one is damage, and would take memory for all below it.
+  Status define(graph::NameKind kind, std::uint32_t id, std::string_view text, std::uint64_t known);
   /// A record of a snapshot's chunk.
-  Status load(snapshot::ChunkType type, const snapshot::NameRecord& name);
   Status load(snapshot::ChunkType type, const snapshot::NodeRecord& node);
   Status load(snapshot::ChunkType type, const snapshot::EdgeRecord& edge);
   Status load(snapshot::ChunkType type, const snapshot::FreeSlot& slot);

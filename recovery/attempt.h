@@ -81,7 +81,8 @@ class Attempt {
   std::uint64_t low_water_ = 1;
   TransactionTable table_;
   std::uint64_t plain_entries_ = 0;
-  bool bound_ = true;  ///< no frame contradicts the snapshot's footer
+  std::uint64_t log_names_ = 0;  ///< defined by the log so far
+  bool bound_ = true;            ///< no frame contradicts the snapshot's footer
 };
 
 }  // namespace selvedge::recovery

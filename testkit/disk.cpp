@@ -244,7 +244,7 @@ class Enumerator {
   void subsets() {
     const std::size_t count = pending_.size();
     const bool all = count <= 8;
-    for (std::uint64_t i = 1; i < (all ? (1U << count) - 1 : 64U) && going_; ++i) {
+    for (std::uint64_t i = 1; i < (all ? (1U << count) - 1 : 65U) && going_; ++i) {
       std::vector<bool> kept(count);
       std::uint64_t bits = i;
       for (std::size_t k = 0; k < count; ++k) {
@@ -302,6 +302,7 @@ class Enumerator {
       chosen.insert(mix(random_) % count);
     }
     std::vector<std::uint64_t> result;
+    result.reserve(chosen.size());
     for (const std::uint64_t each : chosen) {
       result.push_back(first + each * sector);
     }

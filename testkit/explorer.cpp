@@ -176,13 +176,13 @@ class Explorer::Search {
       const Ledger ledger = run.ledger();
       fault_ = fault;
       if (!done && !files.fault_met() && !ended_early(done)) {
-        report("an error without a fault: " + done.error().message(), name_of(fault.operation));
+        report("an error without a fault: " + done.error().message(), fault.to_string());
       }
       if (run.open_store() != nullptr) {
         std::size_t steps = 0;
         const Bounds bounds{0, ledger.steps.size()};
         if (auto wrong = compare_state(*run.open_store(), workload_, ledger, bounds, steps)) {
-          report("after the fault: " + *wrong, name_of(fault.operation));
+          report("after the fault: " + *wrong, fault.to_string());
         }
       }
       crashes(trace, files.fault_event(), ledger);
@@ -233,7 +233,7 @@ class Explorer::Search {
     std::size_t steps = 0;
     if (store) {
       if (auto wrong = compare_state(*store, workload_, reference_, bounds, steps)) {
-        report("after a fault in recovery: " + *wrong, name_of(fault.operation));
+        report("after a fault in recovery: " + *wrong, fault.to_string());
       }
     }
     files.power_off();

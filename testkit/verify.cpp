@@ -43,24 +43,32 @@ std::optional<std::string> compare_state(const Store& store, const Workload& wor
   return std::nullopt;
 }
 
+std::optional<std::string> compare_copy(FileSystem& files, const std::string& root,
+                                        const Workload& workload, const Ledger& ledger,
+                                        const Copy& copy, bool finished) {
+  Options options = Trial::options_of(workload, files);
+  options.create_if_missing = false;
+  const auto store = Store::open(root + copy.directory, options);
+  std::optional<std::string> wrong;
+  if (store) {
+    std::size_t steps = 0;
+    wrong = compare_state(*store, workload, ledger, {copy.step, copy.step}, steps);
+  } else if (finished) {
+    wrong = "refused: " + store.error().message();
+  }
+  if (wrong) {
+    return "the copy in " + copy.directory + ": " + *wrong;
+  }
+  return std::nullopt;
+}
+
 std::optional<std::string> compare_copies(const Workload& workload, const Image& image,
                                           const Ledger& ledger, Bounds bounds) {
   for (std::size_t i = 0; i < ledger.copies.size(); ++i) {
-    const Copy& copy = ledger.copies[i];
     SimFileSystem files(image);
-    Options options = Trial::options_of(workload, files);
-    options.create_if_missing = false;
-    const auto store = Store::open(copy.directory, options);
-    std::optional<std::string> wrong;
-    if (store) {
-      std::size_t steps = 0;
-      wrong = compare_state(*store, workload, ledger, {copy.step, copy.step}, steps);
-    } else if (i < bounds.copies) {
-      wrong = "refused: " + store.error().message();
-    }
-    files.power_off();
-    if (wrong) {
-      return "the copy in " + copy.directory + ": " + *wrong;
+    if (auto wrong =
+            compare_copy(files, {}, workload, ledger, ledger.copies[i], i < bounds.copies)) {
+      return wrong;
     }
   }
   return std::nullopt;

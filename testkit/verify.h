@@ -47,8 +47,14 @@ class Verified {
                                                        const Ledger& ledger, Bounds bounds,
                                                        std::size_t& steps);
 
-/// Opens the ledger's copies. Those that the bounds count must show the state of their steps; one
-/// whose backup did not return may be refused instead. Nothing when they all do.
+/// Opens a copy below `root`. It must show the state of its step; if its backup did not return, it
+/// may be refused instead.
+[[nodiscard]] std::optional<std::string> compare_copy(FileSystem& files, const std::string& root,
+                                                      const Workload& workload,
+                                                      const Ledger& ledger, const Copy& copy,
+                                                      bool finished);
+
+/// All of the ledger's copies on an image. The bounds count those whose backups returned.
 [[nodiscard]] std::optional<std::string> compare_copies(const Workload& workload,
                                                         const Image& image, const Ledger& ledger,
                                                         Bounds bounds);

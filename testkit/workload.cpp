@@ -100,8 +100,16 @@ Options Trial::options_of(const Workload& workload, FileSystem& files) {
 }
 
 Trial::Trial(const Workload& workload, SimFileSystem& files, const Ledger* reference)
+    : Trial(workload, files, {}, {}, reference) {
+  simulated_ = &files;
+}
+
+Trial::Trial(const Workload& workload, FileSystem& files, std::string root, Report report,
+             const Ledger* reference)
     : workload_(workload),
       files_(files),
+      root_(std::move(root)),
+      report_(std::move(report)),
       reference_(reference),
       options_(options_of(workload, files)) {
   if (reference != nullptr) {
@@ -110,11 +118,21 @@ Trial::Trial(const Workload& workload, SimFileSystem& files, const Ledger* refer
 }
 
 Trial::~Trial() {
-  files_.power_off();  // what the store's end would write is no part of the run
+  if (simulated_ != nullptr) {
+    simulated_->power_off();  // what the store's end would write is no part of the run
+  }
+}
+
+std::size_t Trial::now() const { return simulated_ == nullptr ? 0 : simulated_->events(); }
+
+void Trial::report() const {
+  if (report_) {
+    report_(ledger_.bounds(now()));
+  }
 }
 
 Status Trial::open() {
-  SELVEDGE_TRY(auto store, Store::open(store_path, options_));
+  SELVEDGE_TRY(auto store, Store::open(path(store_path), options_));
   store_.emplace(std::move(store));
   return {};
 }
@@ -152,13 +170,14 @@ Status Trial::issue() {
     return fail(ErrorCode::finished, "the run ends here");
   }
   Step step;
-  step.issued = files_.events();
+  step.issued = now();
   if (reference_ != nullptr) {
     step = reference_->steps[ledger_.steps.size()];
     step.acknowledged.reset();
     step.issued = files_.events();
   }
   ledger_.steps.push_back(step);
+  report();
   return {};
 }
 
@@ -167,6 +186,7 @@ Status Trial::settle(const Status& outcome) {
   if (!outcome) {
     if (outcome.error().code() != ErrorCode::unknown_outcome) {
       ledger_.steps.pop_back();
+      report();
     }
     return fail(outcome.error().clone());
   }
@@ -179,7 +199,8 @@ Status Trial::settle(const Status& outcome) {
   }
   ++steps_done_;
   if (options_.sync == SyncMode::immediate) {
-    ledger_.steps.back().acknowledged = files_.events();
+    ledger_.steps.back().acknowledged = now();
+    report();
   }
   return {};
 }
@@ -196,12 +217,13 @@ Status Trial::alone(const std::function<Status(Store&)>& operation) {
 }
 
 void Trial::acknowledge_all() {
-  const std::size_t now = files_.events();
+  const std::size_t event = now();
   for (Step& step : ledger_.steps) {
     if (!step.acknowledged) {
-      step.acknowledged = now;
+      step.acknowledged = event;
     }
   }
+  report();
 }
 
 Status Trial::sync() {
@@ -210,19 +232,25 @@ Status Trial::sync() {
   return {};
 }
 
-Status Trial::reopen() {
+Status Trial::close() {
   SELVEDGE_TRY(store_->close());
   acknowledge_all();
   store_.reset();
+  return {};
+}
+
+Status Trial::reopen() {
+  SELVEDGE_TRY(close());
   return open();
 }
 
 Status Trial::backup(const std::string& directory) {
-  const Status made = store_->backup(directory);
+  const Status made = store_->backup(path(directory));
   if (!made) {
     return fail(made.error().clone());
   }
-  ledger_.copies.push_back({directory, steps_done_, files_.events()});
+  ledger_.copies.push_back({directory, steps_done_, now()});
+  report();
   return {};
 }
 

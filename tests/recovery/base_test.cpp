@@ -209,6 +209,27 @@ TEST_F(RecoveryBase, BeforeImageFromFurtherBackThanTheLogIsRefused) {
   expect_refused(ErrorCode::corruption);
 }
 
+TEST_F(RecoveryBase, NameWithAnIdBeyondTheCountOfNamesIsRefused) {
+  define(graph::NameKind::label, 1, "M");
+  define(graph::NameKind::label, graph::name_id_max, "far");
+  expect_refused(ErrorCode::corruption, segment(1));
+}
+
+TEST_F(RecoveryBase, NameThatNoStoreGivesIsRefused) {
+  define(graph::NameKind::label, 1, "");
+  expect_refused(ErrorCode::corruption, segment(1));
+}
+
+TEST_F(RecoveryBase, NamesThatTheSnapshotHasCountForThoseInTheLog) {
+  define(graph::NameKind::label, 1, "M");
+  const auto made = plain(create(n1, 1));
+  take({.nodes = {{n1, made, 1}}});
+  define(graph::NameKind::label, 2, "N");
+  stop();
+  const auto recovered = recover_once();
+  ASSERT_TRUE(recovered) << recovered.error().message();
+}
+
 TEST_F(RecoveryBase, SnapshotThatIsNotTheListedOneIsRejected) {
   const auto made = plain(create(n1, 1));
   take({.nodes = {{n1, made, 1}}});

@@ -2,6 +2,7 @@
 #include <selvedge/testkit/disk.h>
 #include <selvedge/testkit/sim_file_system.h>
 
+#include <algorithm>
 #include <set>
 #include <string>
 
@@ -230,6 +231,10 @@ TEST_F(Choices, ManyPendingOperationsAreSampledBySeed) {
     }
     return text;
   };
+  const auto choices = all(1);
+  EXPECT_EQ(std::count_if(choices.begin(), choices.end(),
+                          [](const Keep& keep) { return keep.strategy == Strategy::subset; }),
+            64);
   EXPECT_EQ(key(all(1)), key(all(1)));
   EXPECT_NE(key(all(1)), key(all(2)));
 }

@@ -7,8 +7,10 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include <selvedge/file_system.h>
 #include <selvedge/options.h>
 #include <selvedge/store.h>
 #include <selvedge/testkit/seams.h>
@@ -74,13 +76,21 @@ struct Workload {
   bool tiny = false;
 };
 
-/// Role: one execution of a workload on a simulated disk.
+/// Told what a crash may leave from now on, each time that changes: before a step is asked for, and
+/// when it is known what became of it.
+using Report = std::function<void(Bounds)>;
+
+/// Role: one execution of a workload, on a simulated disk or on any file system.
 /// After failure: an error of the store ends the run; what it leaves open of the last step (it may
 ///   have happened, or not) is in the ledger.
 class Trial {
  public:
   /// `reference`: the ledger of a run without faults, whose states this one takes over.
   Trial(const Workload& workload, SimFileSystem& files, const Ledger* reference = nullptr);
+  /// Everything happens below the directory `root`. The ledger's steps have no place among events:
+  /// `report` learns of them as they are made.
+  Trial(const Workload& workload, FileSystem& files, std::string root, Report report,
+        const Ledger* reference);
   ~Trial();
   Trial(const Trial&) = delete;
   Trial& operator=(const Trial&) = delete;
@@ -90,7 +100,9 @@ class Trial {
 
   // --- for the body ----------------------------------------------------------------------------
   [[nodiscard]] Store& store() { return *store_; }
-  [[nodiscard]] SimFileSystem& files() { return files_; }
+  [[nodiscard]] FileSystem& files() { return files_; }
+  /// Where an absolute path of the workload lies in this run.
+  [[nodiscard]] std::string path(std::string_view name) const { return root_ + std::string(name); }
   /// A transaction whose commit will be a step.
   Result<Transaction> begin();
   /// One step. `conflict` and the like are the caller's, and no step.
@@ -101,6 +113,8 @@ class Trial {
   Status sync();
   /// Closes and opens the store: all steps so far are durable.
   Status reopen();
+  /// Closes the store: all steps so far are durable. For the end.
+  Status close();
   /// Copies the store. A crash from now on must leave the copy, with all steps so far; one before
   /// the end of the backup may leave a directory that is refused.
   Status backup(const std::string& directory);
@@ -121,9 +135,14 @@ class Trial {
   Status issue();
   Status settle(const Status& outcome);
   void acknowledge_all();
+  [[nodiscard]] std::size_t now() const;
+  void report() const;
 
   const Workload& workload_;
-  SimFileSystem& files_;
+  FileSystem& files_;
+  SimFileSystem* simulated_ = nullptr;
+  std::string root_;
+  Report report_;
   const Ledger* reference_;
   Options options_;
   std::optional<Store> store_;
@@ -134,7 +153,7 @@ class Trial {
   std::size_t steps_done_ = 0;  ///< without one that nobody knows about
 };
 
-/// The store's directory in every run.
+/// The store's directory in every run, below its root.
 inline constexpr const char* store_path = "/store";
 
 /// Workloads that come with the kit; those of one operation, or a few, are tiny.
