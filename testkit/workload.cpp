@@ -170,12 +170,11 @@ Status Trial::issue() {
     return fail(ErrorCode::finished, "the run ends here");
   }
   Step step;
-  step.issued = now();
   if (reference_ != nullptr) {
     step = reference_->steps[ledger_.steps.size()];
     step.acknowledged.reset();
-    step.issued = files_.events();
   }
+  step.issued = now();
   ledger_.steps.push_back(step);
   report();
   return {};
