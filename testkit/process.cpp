@@ -163,7 +163,7 @@ void live_through(const Workload& workload, const Ledger& reference, const std::
     std::size_t steps = 0;
     const Bounds any{0, trial.ledger().steps.size()};
     if (const auto wrong = compare_state(*store, workload, trial.ledger(), any, steps)) {
-      teller.wrong(*wrong);
+      teller.wrong("while the workload's process lived: " + *wrong);
     }
   }
   if (done) {
@@ -180,7 +180,7 @@ void recover(const Workload& workload, const Ledger& reference, const std::strin
              Bounds bounds, const Teller& teller) {
   auto store = Store::open(path, recovery_options(workload));
   if (!store) {
-    teller.error(store.error().message());
+    teller.error("recovery refused: " + store.error().message());
     return;
   }
   std::size_t steps = 0;
@@ -194,7 +194,7 @@ void recover(const Workload& workload, const Ledger& reference, const std::strin
   }
 }
 
-/// What is wrong with a child's end.
+/// What is wrong with a child's end. `failed`: calls in it.
 std::optional<std::string> judge(const ChildEnd& end, bool killed, std::uint64_t failed) {
   if (end.hung) {
     return "a process did not come to its end";
@@ -206,19 +206,20 @@ std::optional<std::string> judge(const ChildEnd& end, bool killed, std::uint64_t
     return "expected a process to end by itself, found signal " + std::to_string(end.signal);
   }
   if (end.wrong) {
-    return "in the process itself: " + *end.wrong;
+    return end.wrong;
   }
   if (end.exit_code != 0 || !end.done) {
     return "expected a process to come to its end, found exit code " +
            std::to_string(end.exit_code);
   }
   if (end.error && failed == 0) {
-    return "an error without a fault: " + *end.error;
+    return "an error where no call had failed: " + *end.error;
   }
   return std::nullopt;
 }
 
-/// Opens what is left, compares, also the copies, and lives on. `steps` gets what was found.
+/// In a child: opens what is left, compares, also the copies, and lives on. `steps` gets what was
+/// found.
 std::optional<std::string> verify(const Workload& workload, const Ledger& reference,
                                   const std::string& root, Bounds bounds, std::size_t& steps) {
   const std::string path = root + store_path;
@@ -292,6 +293,21 @@ class Chain {
     return {};
   }
 
+  /// The last process: looks at what is left, and lives on with it.
+  Status last() {
+    const auto job = [&](const Teller& teller) {
+      std::size_t steps = 0;
+      if (const auto wrong = verify(workload_, reference_, scratch_.root(), found_.bounds, steps)) {
+        teller.wrong(*wrong);
+      }
+      teller.bounds({steps, steps, 0});
+    };
+    SELVEDGE_TRY(const ChildEnd end, run_in_child(job, {}, {}, {}));
+    found_.steps = end.bounds.lower;
+    found_.violation = judge(end, false, 0);
+    return {};
+  }
+
   ProcessRun& found() { return found_; }
 
  private:
@@ -342,9 +358,8 @@ Result<ProcessRun> ProcessTrials::run(std::span<const Blow> blows) const {
       return std::move(chain.found());
     }
   }
-  ProcessRun& found = chain.found();
-  found.violation = verify(workload_, reference_, scratch.root(), found.bounds, found.steps);
-  return std::move(found);
+  SELVEDGE_TRY(chain.last());
+  return std::move(chain.found());
 }
 
 Result<std::vector<Blow>> ProcessTrials::plan() const {

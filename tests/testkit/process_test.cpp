@@ -190,7 +190,7 @@ TEST_F(Processes, AnErrorWithoutAFaultIsFound) {
     }
     return create(trial, 1);
   }));
-  EXPECT_NE(violation(trials).find("without a fault: no wish"), std::string::npos);
+  EXPECT_NE(violation(trials).find("no call had failed: no wish"), std::string::npos);
 }
 
 /// Finds a program only in the given directory.

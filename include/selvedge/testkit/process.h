@@ -66,7 +66,8 @@ class ProcessTrials {
   static Result<ProcessTrials> prepare(Workload workload, std::string directory = {});
 
   /// The first blow meets the workload, each other one a process that recovers what the one before
-  /// it left; the last recovery, here, is met by none. No blows: one undisturbed process.
+  /// it left. A last process, met by none, recovers, compares and lives on. No blows: an
+  /// undisturbed workload.
   Result<ProcessRun> run(std::span<const Blow> blows) const;
   Result<ProcessRun> run(const Blow& blow) const { return run(std::span(&blow, 1)); }
 
