@@ -41,6 +41,7 @@ void run(Input input) {
     require_answer(value.error(), {ErrorCode::invalid_argument, ErrorCode::too_large});
     return;
   }
+  require(text.find('\0') == std::string_view::npos, "a zero does not end the text");
   require(!has_huge_integer(text), "a whole number beyond int64 is refused");
   const std::string again = to_json(*value);
   const Value second = must(value_from_json(again), "what was written can be read");

@@ -5,6 +5,7 @@
 #include <new>
 
 #include "base/assert.h"
+#include "base/mutants.h"
 
 namespace selvedge::graph {
 
@@ -87,6 +88,10 @@ void Graph::reclaim(const Retired& item) {
     case Retired::Kind::node_slot:
       if (embeddings.nodes() != 0) {
         embeddings.erase(id_bits::make(item.address, nodes.at(item.address).generation()));
+      }
+      if (base::mutant(base::Mutant::freed_at_once)) {
+        NodeRecord& record = nodes.at(item.address);
+        record.word.fetch_sub(1, std::memory_order_acq_rel);
       }
       if (nodes.at(item.address).generation() < id_bits::generation_max) {
         node_slots.free(item.address);

@@ -1,5 +1,7 @@
 #include "io/file_util.h"
 
+#include "base/mutants.h"
+
 namespace selvedge::io {
 
 Result<std::size_t> read_up_to(File& file, std::uint64_t offset, std::span<std::byte> into) {
@@ -31,6 +33,9 @@ Status write_all(File& file, std::uint64_t offset, std::span<const std::byte> fr
     if (count == 0) {
       return fail(Error(ErrorCode::io, "a write made no progress").at(file.path(), offset));
     }
+    if (base::mutant(base::Mutant::short_write_ignored)) {
+      return {};
+    }
     offset += count;
     from = from.subspan(count);
   }
@@ -53,21 +58,25 @@ Result<std::vector<std::byte>> read_file(FileSystem& files, const std::string& p
 
 Status atomic_replace(FileSystem& files, const std::string& directory, const std::string& name,
                       std::span<const std::byte> bytes) {
-  const std::string temporary = directory + "/" + name + ".tmp";
+  const bool in_place = base::mutant(base::Mutant::manifest_in_place);
+  const std::string temporary = directory + "/" + name + (in_place ? "" : ".tmp");
   const auto write = [&]() -> Status {
     SELVEDGE_TRY(const auto file, files.open(temporary, OpenMode::create));
     SELVEDGE_TRY(file->truncate(0));
     SELVEDGE_TRY(write_all(*file, 0, bytes));
-    SELVEDGE_TRY(file->sync());
+    if (!base::mutant(base::Mutant::manifest_not_synced)) {
+      SELVEDGE_TRY(file->sync());
+    }
     SELVEDGE_TRY(file->close());
-    return files.rename(temporary, directory + "/" + name);
+    return in_place ? Status{} : files.rename(temporary, directory + "/" + name);
   };
   if (Status status = write(); !status) {
     // Best effort: the first error is the one to report, and open removes strays.
     static_cast<void>(files.unlink(temporary));
     return status;
   }
-  return files.sync_dir(directory);
+  return base::mutant(base::Mutant::manifest_name_not_synced) ? Status{}
+                                                              : files.sync_dir(directory);
 }
 
 }  // namespace selvedge::io

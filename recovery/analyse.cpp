@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <type_traits>
 
+#include "base/mutants.h"
 #include "recovery/attempt.h"
 
 namespace selvedge::recovery {
@@ -176,7 +177,8 @@ Status Attempt::note_frame(const wal::FrameView& frame) {
     const snapshot::Footer& footer = snapshot_->footer();
     if (header.sequence <= footer.end && footer.end <= header.last_sequence()) {
       // `end` was the last sequence appended: a frame that goes beyond it is another one.
-      bound_ = header.last_sequence() == footer.end && frame.header_crc == footer.end_frame_crc;
+      bound_ = (header.last_sequence() == footer.end && frame.header_crc == footer.end_frame_crc) ||
+               base::mutant(base::Mutant::binding_ignored);
     }
   }
   if (header.kind != wal::FrameKind::operations ||

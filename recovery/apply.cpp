@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "base/limits.h"
+#include "base/mutants.h"
 #include "base/utf8.h"
 #include "graph/image.h"
 
@@ -198,7 +199,8 @@ Status Applier::redo(const graph::Change& change, std::uint64_t sequence, ApplyC
   ++count.entries;
   const Target target = target_of(change);
   SELVEDGE_TRY(cover(target, count));
-  if (sequence <= sequence_of({head_of(target).load(std::memory_order_relaxed)})) {
+  if (sequence <= sequence_of({head_of(target).load(std::memory_order_relaxed)}) &&
+      !base::mutant(base::Mutant::redo_unconditional)) {
     ++count.skipped;
     return {};
   }
@@ -213,8 +215,13 @@ Status Applier::redo(const graph::Change& change, std::uint64_t sequence, ApplyC
 Status Applier::undo(const graph::Change& change, std::uint64_t sequence, ApplyCount& count) {
   ++count.entries;
   const Target target = target_of(change);
+  if (base::mutant(base::Mutant::slots_of_losers_forgotten) && change.is_create() &&
+      !graph_.nodes.covers(id_bits::slot(change.id))) {
+    return {};
+  }
   SELVEDGE_TRY(cover(target, count));
-  if (sequence_of({head_of(target).load(std::memory_order_relaxed)}) != sequence) {
+  if (sequence_of({head_of(target).load(std::memory_order_relaxed)}) != sequence &&
+      !base::mutant(base::Mutant::undo_unconditional)) {
     ++count.skipped;
     return {};
   }
@@ -228,7 +235,8 @@ Status Applier::undo(const graph::Change& change, std::uint64_t sequence, ApplyC
   }
   if (change.is_create()) {
     // Never 0: a tombstone must not look older than what the slot held before (rule 11).
-    return put(target, change.restored() ? previous : sequence, true, {});
+    const std::uint64_t label = change.restored() ? previous : sequence;
+    return put(target, base::mutant(base::Mutant::undo_by_zero) ? 0 : label, true, {});
   }
   std::vector<std::byte> scratch;
   std::span<const std::byte> before;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "base/mutants.h"
 #include "recovery/attempt.h"
 #include "recovery/rebuild.h"
 
@@ -150,11 +151,19 @@ Status Attempt::forward(bool transactional, PhaseReport& report) {
     return {};
   }
   Batch batch;
-  SELVEDGE_TRY(scanner_.read_from(out_.log, low_water_, [&](const wal::FrameView& frame) -> Status {
+  std::uint64_t from = low_water_;
+  if (snapshot_ && base::mutant(base::Mutant::redo_from_begin)) {
+    from = snapshot_->footer().begin;
+  }
+  if (snapshot_ && !transactional && base::mutant(base::Mutant::plain_entries_from_end)) {
+    from = snapshot_->footer().end + 1;
+  }
+  SELVEDGE_TRY(scanner_.read_from(out_.log, from, [&](const wal::FrameView& frame) -> Status {
     const wal::FrameHeader& header = frame.header;
     if (header.kind != wal::FrameKind::operations || header.regenerable() ||
         (header.transaction != 0) != transactional ||
-        (transactional && !table_.committed(header))) {
+        (transactional && !table_.committed(header) &&
+         !base::mutant(base::Mutant::redo_takes_losers))) {
       return {};
     }
     batch.add(frame);
@@ -170,6 +179,9 @@ Status Attempt::forward(bool transactional, PhaseReport& report) {
 // --- phase 3 -----------------------------------------------------------------------------------
 
 Status Attempt::undo_losers() {
+  if (base::mutant(base::Mutant::undo_skipped)) {
+    return {};
+  }
   const auto& all = table_.streamed();
   for (auto each = all.rbegin(); each != all.rend(); ++each) {
     if (each->second.loser()) {
@@ -199,6 +211,9 @@ Status Attempt::undo_frame(const wal::OwnedFrame& frame, ApplyCount& total) {
                                        entries.push_back(entry);
                                        return Status{};
                                      }));
+  if (base::mutant(base::Mutant::undo_oldest_first)) {
+    std::reverse(entries.begin(), entries.end());
+  }
   const unsigned shares = entries.size() < 256 ? 1 : workers_;
   std::vector<ApplyCount> counts(shares);
   SELVEDGE_TRY(in_parallel(shares, [&](unsigned worker) -> Status {

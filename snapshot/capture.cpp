@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/mutants.h"
 #include "base/yield_point.h"
 
 namespace selvedge::snapshot {
@@ -35,10 +36,15 @@ Emitted newest_logged(Head head, std::uint64_t visible) {
       return {!version->has(Version::tombstone), false, committed, version->image()};
     }
     if (graph::is_mark(stamp)) {
-      const std::uint32_t distance = graph::logged_distance(*version);
-      if (distance != 0) {
+      const std::uint32_t distance = base::mutant(base::Mutant::unlogged_taken_for_logged)
+                                         ? std::max(1U, graph::logged_distance(*version))
+                                         : graph::logged_distance(*version);
+      const bool passed = base::mutant(base::Mutant::uncommitted_delete_passed_over) &&
+                          version->has(Version::tombstone);
+      if (distance != 0 && !passed) {
         const std::uint64_t first = graph::status_of(stamp)->first.load(std::memory_order_acquire);
-        return {true, version->has(Version::tombstone), first + distance, version->image()};
+        const std::uint64_t wrong = base::mutant(base::Mutant::label_of_commit_too_high) ? 1 : 0;
+        return {true, version->has(Version::tombstone), first + distance + wrong, version->image()};
       }
     }
     base::yield_point("checkpoint.walk");
@@ -90,7 +96,7 @@ Status capture(graph::Graph& graph, graph::ReaderSlot* slot, std::uint64_t view,
     if (out.any) {
       SELVEDGE_TRY(writer.add_node({id_bits::make(i, generation), out.sequence, out.tombstone,
                                     out.image, degree_hint(record.out), degree_hint(record.in)}));
-    } else {
+    } else if (!base::mutant(base::Mutant::free_slots_not_saved)) {
       SELVEDGE_TRY(writer.add_free_node(free_slot(i, generation)));
     }
   }
@@ -116,14 +122,17 @@ Status capture(graph::Graph& graph, graph::ReaderSlot* slot, std::uint64_t view,
   for (std::size_t kind = 0; kind < graph::name_kinds; ++kind) {
     const graph::Dictionary& names = graph.names.of(static_cast<graph::NameKind>(kind));
     for (std::uint32_t id = 0; id < names.size(); ++id) {
-      if (const std::string_view text = names.text(id); !text.empty()) {
+      if (const std::string_view text = names.text(id);
+          !text.empty() && !base::mutant(base::Mutant::names_not_saved)) {
         SELVEDGE_TRY(writer.add_name({static_cast<std::uint8_t>(kind), id, text}));
       }
     }
   }
   Status status;
   const bool all = graph.embeddings.each(view, [&](const graph::Embeddings::Seen& each) {
-    status = writer.add_embedding({each.node, each.sequence, each.key, each.floats});
+    if (!base::mutant(base::Mutant::embeddings_not_saved)) {
+      status = writer.add_embedding({each.node, each.sequence, each.key, each.floats});
+    }
     return status.has_value();
   });
   if (!all) {
@@ -137,6 +146,11 @@ Status capture(graph::Graph& graph, graph::ReaderSlot* slot, std::uint64_t view,
 Status capture_checkpoint(graph::Graph& graph, graph::ReaderSlot* slot,
                           const std::function<std::uint64_t()>& visible, SnapshotWriter& writer) {
   return capture(graph, slot, all_of_them, writer, [&](const auto& load_head) {
+    if (base::mutant(base::Mutant::visible_read_after_head)) {
+      const Head early = load_head();
+      base::yield_point("checkpoint.head_read");
+      return newest_logged(early, visible());
+    }
     const std::uint64_t seen = visible();  // before the head (rule 34)
     base::yield_point("checkpoint.visible_read");
     const Head head = load_head();

@@ -1,7 +1,9 @@
 // Checkpoints and backups.
 
 #include <algorithm>
+#include <utility>
 
+#include "base/mutants.h"
 #include "base/yield_point.h"
 #include "snapshot/capture.h"
 #include "snapshot/snapshot_reader.h"
@@ -96,7 +98,14 @@ Status StoreImpl::write_checkpoint() {
   footer.node_slots = graph_->node_end();
   footer.edge_slots = graph_->edge_end();
   SELVEDGE_TRY(footer, writer->finish(footer));
-  SELVEDGE_TRY(log_->sync(footer.end));  // before the name, before the manifest (rule 1)
+  if (!base::mutant(base::Mutant::adopted_before_log_sync)) {
+    SELVEDGE_TRY(log_->sync(footer.end));  // before the name, before the manifest (rule 1)
+  }
+  if (base::mutant(base::Mutant::snapshot_listed_too_early)) {
+    auto early = entry_of(*writer, footer, created_us, snapshot::Kind::checkpoint);
+    early.file = snapshot::snapshot_name(footer.end, number);
+    SELVEDGE_TRY(list_snapshot(std::move(early)));
+  }
   SELVEDGE_TRY(writer->adopt_name(snapshot::snapshot_name(footer.end, number)));
   base::yield_point("checkpoint.named");
   SELVEDGE_TRY(adopt(entry_of(*writer, footer, created_us, snapshot::Kind::checkpoint)));
@@ -144,17 +153,25 @@ Result<std::vector<snapshot::ManifestSegment>> StoreImpl::segments_from(std::uin
   return all;
 }
 
+Status StoreImpl::list_snapshot(snapshot::ManifestSnapshot fresh) {
+  const MutexLock lock(manifest_mutex_);
+  snapshot::Manifest next = manifest_;
+  next.watermark = std::max({next.watermark, log_->durable(), fresh.end});
+  next.wall_us = std::max(next.wall_us, fresh.created_us);
+  next.snapshots.push_back(std::move(fresh));
+  SELVEDGE_TRY(next.save(files_, path_));
+  manifest_ = std::move(next);
+  return {};
+}
+
 /// Lists the new snapshot, then lets go of what nobody needs: first the list, then the files.
 Status StoreImpl::adopt(snapshot::ManifestSnapshot fresh) {
+  if (!base::mutant(base::Mutant::snapshot_listed_too_early)) {
+    SELVEDGE_TRY(list_snapshot(std::move(fresh)));
+  }
   std::vector<snapshot::ManifestSnapshot> all;
   {
     const MutexLock lock(manifest_mutex_);
-    snapshot::Manifest next = manifest_;
-    next.watermark = std::max({next.watermark, log_->durable(), fresh.end});
-    next.wall_us = std::max(next.wall_us, fresh.created_us);
-    next.snapshots.push_back(std::move(fresh));
-    SELVEDGE_TRY(next.save(files_, path_));
-    manifest_ = std::move(next);
     all = manifest_.snapshots;
   }
   SELVEDGE_TRY(const auto kept, choose_kept(all));
@@ -162,8 +179,9 @@ Status StoreImpl::adopt(snapshot::ManifestSnapshot fresh) {
     return {};  // the log from the very beginning is the first snapshot's fallback
   }
   // The frame that holds `end` stays too: it binds the snapshot to this history (rule 7).
-  const std::uint64_t low_water =
-      kept.size() < 2 ? 0 : std::min(kept.front().low_water, kept.front().end);
+  const snapshot::ManifestSnapshot& oldest =
+      base::mutant(base::Mutant::log_dropped_for_newest) ? kept.back() : kept.front();
+  const std::uint64_t low_water = kept.size() < 2 ? 0 : std::min(oldest.low_water, oldest.end);
   SELVEDGE_TRY(const auto segments, segments_from(low_water));
   std::vector<std::uint64_t> dropped_segments;
   std::vector<std::string> dropped_snapshots;
@@ -190,14 +208,27 @@ Status StoreImpl::adopt(snapshot::ManifestSnapshot fresh) {
     if (next == manifest_) {
       return {};
     }
+    if (base::mutant(base::Mutant::log_dropped_before_listing)) {
+      for (const std::uint64_t number : std::exchange(dropped_segments, {})) {
+        SELVEDGE_TRY(files_.unlink(wal::segment_path(wal_path(), number)));
+      }
+    }
+    if (base::mutant(base::Mutant::old_snapshot_deleted_first)) {
+      SELVEDGE_TRY(remove_snapshots(std::exchange(dropped_snapshots, {})));
+    }
     SELVEDGE_TRY(next.save(files_, path_));
     manifest_ = std::move(next);
   }
-  for (const std::string& file : dropped_snapshots) {
-    SELVEDGE_TRY(files_.unlink(snapshots_path() + "/" + file));
-  }
+  SELVEDGE_TRY(remove_snapshots(dropped_snapshots));
   for (const std::uint64_t number : dropped_segments) {
     SELVEDGE_TRY(log_->recycle(number));
+  }
+  return {};
+}
+
+Status StoreImpl::remove_snapshots(const std::vector<std::string>& names) {
+  for (const std::string& name : names) {
+    SELVEDGE_TRY(files_.unlink(snapshots_path() + "/" + name));
   }
   return {};
 }
@@ -206,7 +237,9 @@ Status StoreImpl::backup(const std::string& directory) {
   std::uint64_t view = 0;
   graph::ReaderSlot* slot = manager_->open_view(view);
   const auto copy = [&]() -> Status {
-    SELVEDGE_TRY(log_->sync(view));  // a copy holds nothing that a crash could still take back
+    if (!base::mutant(base::Mutant::backup_not_synced)) {
+      SELVEDGE_TRY(log_->sync(view));  // a copy holds nothing that a crash could still take back
+    }
     SELVEDGE_TRY(const FileKind kind, files_.kind(directory));
     if (kind != FileKind::none) {
       return fail(Error(ErrorCode::already_exists, "the backup's directory exists").at(directory));

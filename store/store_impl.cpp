@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "base/assert.h"
+#include "base/mutants.h"
 #include "graph/change.h"
 #include "recovery/recovery.h"
 #include "wal/frame.h"
@@ -113,12 +114,19 @@ Status StoreImpl::create_store(bool made_directory) {
     }
     SELVEDGE_TRY(files_.sync_dir(directory));
   }
+  if (base::mutant(base::Mutant::directory_not_synced)) {
+    return save_first_manifest();
+  }
   SELVEDGE_TRY(files_.sync_dir(path_));
   // An earlier attempt may have made the directory and died; who may not read the parent has not.
   const Status named = files_.sync_dir(parent_directory(path_));
   if (!named && (made_directory || named.error().code() != ErrorCode::permission_denied)) {
     return fail(named.error().clone());
   }
+  return save_first_manifest();
+}
+
+Status StoreImpl::save_first_manifest() {
   snapshot::Manifest fresh;
   fresh.store = random_uuid();
   fresh.created_us = wall_clock_us();
@@ -210,6 +218,9 @@ Status StoreImpl::start_log() {
 /// Every transaction that the crash cut off gets its abort entry before anything new is logged, so
 /// that no later truncation of the log can make it look undecided (rule 16).
 Status StoreImpl::close_losers() {
+  if (base::mutant(base::Mutant::losers_left_open)) {
+    return {};
+  }
   for (const std::uint64_t number : losers_) {
     SELVEDGE_TRY(manager_->close_loser(number));
   }
@@ -282,6 +293,9 @@ Status StoreImpl::segment_prepared(const wal::SegmentInfo& segment) {
     }
   }
   next.watermark = std::max(next.watermark, log_->durable());
+  if (base::mutant(base::Mutant::watermark_too_high)) {
+    next.watermark = log_->appended() + 1;
+  }
   SELVEDGE_TRY(next.save(files_, path_));
   manifest_ = std::move(next);
   return {};

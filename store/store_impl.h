@@ -64,6 +64,7 @@ class StoreImpl final : public wal::SegmentRegistry {
   explicit StoreImpl(std::string path, const Options& options);
   Status prepare_directory();
   Status create_store(bool made_directory);
+  Status save_first_manifest();
   Status load_and_recover();
   Status recover_once();
   Status start_log();
@@ -78,7 +79,9 @@ class StoreImpl final : public wal::SegmentRegistry {
   Status write_checkpoint() SELVEDGE_REQUIRES(checkpoint_mutex_);
   Result<std::vector<snapshot::ManifestSnapshot>> choose_kept(
       std::vector<snapshot::ManifestSnapshot> all);
+  Status list_snapshot(snapshot::ManifestSnapshot fresh) SELVEDGE_REQUIRES(checkpoint_mutex_);
   Status adopt(snapshot::ManifestSnapshot fresh) SELVEDGE_REQUIRES(checkpoint_mutex_);
+  Status remove_snapshots(const std::vector<std::string>& names);
   Result<std::vector<snapshot::ManifestSegment>> segments_from(std::uint64_t low_water);
   [[nodiscard]] std::string wal_path() const { return path_ + "/wal"; }
   [[nodiscard]] std::string snapshots_path() const { return path_ + "/snapshots"; }

@@ -36,6 +36,12 @@ class Explorer::Search {
       report("the workload failed without a fault: " + done.error().message(), "reference");
       return std::move(out_);
     }
+    if (const Store* store = reference.open_store()) {
+      if (const CheckReport live = store->check(); !live.faults.empty()) {
+        report("before any crash, the structures disagree: " + live.faults.front(), "reference");
+        return std::move(out_);
+      }
+    }
     const std::vector<Event> trace = files.trace();
     crashes(trace, 0, reference_);
     if (options_.faults) {
@@ -316,7 +322,7 @@ Explorer::~Explorer() = default;
 /// What is found is looked for again in shorter runs: the shortest one is reported.
 Exploration Explorer::explore(const Workload& workload) {
   Exploration found = Search(workload, options_, ~std::size_t{0}).run();
-  if (found.violations.empty()) {
+  if (found.violations.empty() || !options_.shorten) {
     return found;
   }
   const std::size_t steps = found.violations.front().steps;

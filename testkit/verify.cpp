@@ -1,5 +1,6 @@
 #include "testkit/verify.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace selvedge::testkit {
@@ -89,17 +90,23 @@ Verified::Verified(const Workload& workload, const Image& image, const Ledger& l
     fault_ = compare_copies(workload, image, ledger, bounds);
   }
   if (!fault_) {
-    fault_ = live_on(*store);
+    fault_ = live_on(*store, ledger);
   }
   files_.power_off();  // the store's end is no part of it
 }
 
 Verified::~Verified() = default;
 
-std::optional<std::string> Verified::live_on(Store& store) {
+std::optional<std::string> Verified::live_on(Store& store, const Ledger& ledger) {
   const auto made = store.create_node({"Life"}, {{"n", 1}});
   if (!made) {
     return "the recovered store refuses a commit: " + made.error().message();
+  }
+  for (std::size_t i = 0; i < steps_; ++i) {
+    const auto& nodes = ledger.steps[i].nodes;
+    if (std::find(nodes.begin(), nodes.end(), made->value) != nodes.end()) {
+      return "an id is given out again: " + std::to_string(made->value);
+    }
   }
   life_ = state_hash(store.read());
   return std::nullopt;

@@ -31,7 +31,7 @@ class Verified {
   [[nodiscard]] std::optional<std::string> second_life(const Image& image) const;
 
  private:
-  std::optional<std::string> live_on(Store& store);
+  std::optional<std::string> live_on(Store& store, const Ledger& ledger);
 
   const Workload& workload_;
   SimFileSystem files_;

@@ -143,7 +143,22 @@ Status Trial::execute(std::size_t steps_max) {
   if (reference_ == nullptr) {
     ledger_.empty_state = state_hash(store_->read());
   }
-  return workload_.body(*this);
+  const Status done = workload_.body(*this);
+  seams_.reset();
+  return done && !seam_status_ ? fail(seam_status_.error().clone())
+         : done                ? Status{}
+                               : fail(done.error().clone());
+}
+
+void Trial::during(const std::string& place, int times, std::function<Status()> step) {
+  if (seams_ == nullptr) {
+    seams_ = std::make_unique<Seams>();
+  }
+  seams_->at(place, times, [this, step = std::move(step)] {
+    if (Status done = step(); !done && seam_status_) {
+      seam_status_ = std::move(done);
+    }
+  });
 }
 
 Result<Transaction> Trial::begin() { return store_->begin(); }
@@ -155,10 +170,11 @@ Status Trial::issue() {
     return fail(ErrorCode::finished, "the run ends here");
   }
   Step step;
-  step.issued = now();
   if (reference_ != nullptr) {
-    step.state = reference_->steps[ledger_.steps.size()].state;
+    step = reference_->steps[ledger_.steps.size()];
+    step.acknowledged.reset();
   }
+  step.issued = now();
   ledger_.steps.push_back(step);
   report();
   return {};
@@ -174,7 +190,11 @@ Status Trial::settle(const Status& outcome) {
     return fail(outcome.error().clone());
   }
   if (reference_ == nullptr) {
-    ledger_.steps.back().state = state_hash(store_->read());
+    const ReadView view = store_->read();
+    ledger_.steps.back().state = state_hash(view);
+    for (auto node = view.nodes(); node.next();) {
+      ledger_.steps.back().nodes.push_back(node.id().value);
+    }
   }
   ++steps_done_;
   if (options_.sync == SyncMode::immediate) {

@@ -171,6 +171,38 @@ Status streaming(Trial& trial) {
   return trial.alone([&](Store& store) { return store.set(b, "v", 10); });
 }
 
+/// What an old view sees stays, whatever is updated, deleted and given back meanwhile.
+Status old_views(Trial& trial) {
+  SELVEDGE_TRY(const NodeId a, node(trial, "N", 1));
+  SELVEDGE_TRY(const NodeId b, node(trial, "N", 2));
+  EdgeId edge;
+  SELVEDGE_TRY(trial.alone([&](Store& store) -> Status {
+    SELVEDGE_TRY(edge, store.create_edge(a, "E", b, {{"w", 1}}));
+    return {};
+  }));
+  SELVEDGE_TRY(trial.store().maintain());
+  {
+    const ReadView view = trial.store().read();
+    const std::uint64_t before = state_hash(view);
+    const auto neighbours = view.neighbours(a, Direction::out);
+    SELVEDGE_TRY(trial.alone([&](Store& store) { return store.set(a, "v", 10); }));
+    SELVEDGE_TRY(trial.alone([&](Store& store) { return store.delete_edge(edge); }));
+    SELVEDGE_TRY(trial.alone([&](Store& store) { return store.delete_node(b); }));
+    for (int i = 0; i < 3; ++i) {
+      SELVEDGE_TRY(trial.store().maintain());
+      SELVEDGE_TRY(trial.alone([&](Store& store) { return store.set(a, "v", 20 + i); }));
+    }
+    if (state_hash(view) != before || view.neighbours(a, Direction::out) != neighbours) {
+      return fail(ErrorCode::corruption, "an open view shows something else");
+    }
+    if (!trial.store().read().neighbours(a, Direction::out).empty()) {
+      return fail(ErrorCode::corruption, "a deleted edge is still there");
+    }
+  }
+  SELVEDGE_TRY(trial.store().maintain());
+  return must(node(trial, "M", 3));
+}
+
 // --- files -------------------------------------------------------------------------------------
 
 Status checkpoints(Trial& trial) {
@@ -186,6 +218,56 @@ Status checkpoints(Trial& trial) {
   SELVEDGE_TRY(trial.store().checkpoint());
   SELVEDGE_TRY(trial.alone([&](Store& store) { return store.detach_delete_node(a); }));
   return trial.store().checkpoint();
+}
+
+/// Commits, streams and aborts in the middle of a checkpoint's scan.
+Status inside_checkpoints(Trial& trial) {
+  SELVEDGE_TRY(const NodeId a, node(trial, "N", 1));
+  SELVEDGE_TRY(const NodeId b, node(trial, "N", 2));
+  SELVEDGE_TRY(const NodeId c, node(trial, "N", 3));
+  SELVEDGE_TRY(auto long_one, trial.begin());
+  SELVEDGE_TRY(long_one.set(a, "v", 100));
+  SELVEDGE_TRY(long_one.delete_node(c));
+  SELVEDGE_TRY(auto other, trial.begin());
+  SELVEDGE_TRY(other.create_node({"Lost"}, {{"v", 7}}));
+  trial.during("checkpoint.head_read", 1, [&]() -> Status {
+    SELVEDGE_TRY(trial.alone([&](Store& store) { return store.set(b, "v", 20); }));
+    return must(node(trial, "N", 4));
+  });
+  trial.during("checkpoint.head_read", 2,
+               [&] { return trial.alone([&](Store& store) { return store.set(b, "v", 21); }); });
+  trial.during("checkpoint.node", 3, [&]() -> Status {
+    SELVEDGE_TRY(trial.commit(long_one));
+    return trial.alone([&](Store& store) { return must(store.create_edge(a, "E", b)); });
+  });
+  SELVEDGE_TRY(trial.store().checkpoint());
+  trial.during("checkpoint.node", 2, [&] { return other.abort("not wanted"); });
+  trial.during("checkpoint.head_read", 3, [&]() -> Status {
+    SELVEDGE_TRY(auto late, trial.begin());
+    SELVEDGE_TRY(late.set(a, "v", 30));
+    SELVEDGE_TRY(late.create_node({"N"}, {{"v", 31}}));
+    return trial.commit(late);
+  });
+  SELVEDGE_TRY(trial.store().checkpoint());
+  SELVEDGE_TRY(trial.alone([&](Store& store) { return store.set(b, "v", 22); }));
+  return trial.store().checkpoint();
+}
+
+/// A checkpoint in the middle of an abort.
+Status checkpoint_inside_abort(Trial& trial) {
+  SELVEDGE_TRY(const NodeId a, node(trial, "N", 1));
+  for (const char* place : {"txn.abort.unlinked", "txn.abort.logged"}) {
+    SELVEDGE_TRY(auto tx, trial.begin());
+    SELVEDGE_TRY(tx.set(a, "v", 2));
+    SELVEDGE_TRY(tx.create_node({"Lost"}, {{"v", 3}}));
+    SELVEDGE_TRY(tx.set(a, "v", 4));
+    trial.during(place, 1, [&] { return trial.store().checkpoint(); });
+    SELVEDGE_TRY(tx.abort("not wanted"));
+    SELVEDGE_TRY(trial.alone([&](Store& store) { return store.set(a, "v", 5); }));
+    SELVEDGE_TRY(trial.alone([&](Store& store) { return store.set(a, "v", 1); }));
+  }
+  SELVEDGE_TRY(trial.store().checkpoint());
+  return trial.alone([&](Store& store) { return store.set(a, "v", 6); });
 }
 
 /// Segments fill up, follow each other, are dropped by checkpoints and used again.
@@ -273,6 +355,10 @@ std::vector<Workload> standard_workloads() {
       {"checkpoints", checkpoints},
       {"checkpoints-streaming", checkpoints, small_buffer},
       {"checkpoints-compressed", checkpoints, compressed},
+      {"old-views", old_views},
+      {"inside-checkpoints", inside_checkpoints},
+      {"inside-checkpoints-streaming", inside_checkpoints, small_buffer},
+      {"checkpoint-inside-abort", checkpoint_inside_abort, small_buffer},
       {"rotation", rotation},
       {"backups", backups},
       {"backups-streaming", backups, small_buffer},

@@ -6,6 +6,7 @@
 #include "base/assert.h"
 #include "base/crc32c.h"
 #include "base/limits.h"
+#include "base/mutants.h"
 #include "base/utf8.h"
 #include "base/yield_point.h"
 #include "wal/frame.h"
@@ -201,7 +202,8 @@ Result<std::uint64_t> Manager::commit(State* state) {
 }
 
 Status Manager::wait_durable(std::uint64_t sequence) {
-  if (log_.mode() != wal::SyncMode::immediate) {
+  if (log_.mode() != wal::SyncMode::immediate ||
+      base::mutant(base::Mutant::acknowledged_before_sync)) {
     return {};
   }
   return log_.sync(sequence);
@@ -366,7 +368,10 @@ void Manager::release_slots(State& state) {
 void Manager::abort(State* state, std::string_view reason) {
   SELVEDGE_ASSERT(state->phase == Phase::active);
   state->phase = Phase::aborted;
-  unlink_items(*state, 0);
+  const bool log_first = base::mutant(base::Mutant::abort_logged_first);
+  if (!log_first) {
+    unlink_items(*state, 0);
+  }
   base::yield_point("txn.abort.unlinked");
   // Memory first, the abort entry last: until then the transaction counts as active (rule 3).
   if (state->streamed()) {
@@ -375,6 +380,10 @@ void Manager::abort(State* state, std::string_view reason) {
       const MutexLock lock(zombies_mutex_);
       zombies_.push_back({state->number, std::string(reason)});
     }
+  }
+  if (log_first) {
+    base::yield_point("txn.abort.logged");
+    unlink_items(*state, 0);
   }
   finish(state);
   release_slots(*state);
@@ -427,7 +436,11 @@ Status Manager::rollback_to(State& state, std::size_t savepoint) {
   state.buffered_entries = 0;
   state.unlogged.clear();
   state.entries -= dropped;
-  SELVEDGE_TRY(compensate(state, target.items, logged));
+  if (!base::mutant(base::Mutant::compensation_left_out)) {
+    SELVEDGE_TRY(compensate(state, target.items, logged));
+  } else {
+    unlink_items(state, target.items);
+  }
   state.counts = target.counts;
   state.savepoints.resize(savepoint + 1);
   return {};
@@ -471,7 +484,9 @@ Result<std::uint32_t> Manager::intern(NameKind kind, std::string_view text) {
   SELVEDGE_TRY(wal::Log::Section section, log_.enter(wal::frame_bytes(payload.size())));
   const bool defined = names.define(id, text);
   SELVEDGE_ASSERT(defined);
-  section.append(parts);
+  if (!base::mutant(base::Mutant::name_not_logged)) {
+    section.append(parts);
+  }
   return id;
 }
 
@@ -481,7 +496,12 @@ Result<Manager::CheckpointStart> Manager::checkpoint_start() {
   start.begin = section.next_sequence();
   start.low_water = start.begin;
   for (const std::uint64_t number : active_numbers_) {
-    start.low_water = std::min(start.low_water, number);
+    if (!base::mutant(base::Mutant::low_water_ignores_streams)) {
+      start.low_water = std::min(start.low_water, number);
+    }
+  }
+  if (base::mutant(base::Mutant::low_water_too_high)) {
+    start.low_water = std::min(start.low_water + 1, start.begin);
   }
   return start;
 }

@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "base/limits.h"
+#include "base/mutants.h"
 #include "base/yield_point.h"
 #include "graph/image.h"
 
@@ -77,6 +78,9 @@ Result<Writable> Operations::writable_edge(std::uint64_t id) {
 
 /// The sequence of the before-image: committed beneath C; own: its entry's (rule 37).
 PrevSequence Operations::prev_of(const Writable& base) const {
+  if (selvedge::base::mutant(selvedge::base::Mutant::wrong_previous_sequence)) {
+    return PrevSequence::absolute(1);
+  }
   if (base.seen.sequence != 0) {
     return PrevSequence::absolute(base.seen.sequence);
   }
@@ -435,7 +439,9 @@ WriteItem Operations::unsettle_edge(std::uint64_t id, WriteKind kind) {
     EntryList list = graph_.out_list(source);
     item.a = list.find(id);
     SELVEDGE_ASSERT(item.a != EntryList::no_position);
-    list.unsettle(item.a, id);
+    if (!base::mutant(base::Mutant::edge_stays_settled)) {
+      list.unsettle(item.a, id);
+    }
   }
   const NodeLatch latch(target);
   EntryList list = graph_.in_list(target);

@@ -5,6 +5,7 @@
 #include <mutex>
 #include <new>
 
+#include "base/mutants.h"
 #include "base/yield_point.h"
 #include "graph/image.h"
 #include "txn/manager.h"
@@ -89,7 +90,8 @@ void Manager::reclaim(bool everything) noexcept try {
 void Manager::settle_finished(std::size_t budget) {
   const graph::PinGuard pin(graph_.epochs, reclaim_slot_);
   const std::uint64_t floor = readable();
-  const std::uint64_t reached = graph_.epochs.horizon(floor);
+  const std::uint64_t reached =
+      base::mutant(base::Mutant::horizon_ignores_views) ? floor : graph_.epochs.horizon(floor);
   for (; budget > 0; --budget) {
     State* state = finished_first_->next_finished.load(std::memory_order_acquire);
     if (state == nullptr || !state->stamped.load(std::memory_order_acquire)) {

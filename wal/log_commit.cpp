@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "base/mutants.h"
 #include "base/yield_point.h"
 #include "io/file_util.h"
 #include "wal/log.h"
@@ -166,7 +167,9 @@ Log::Cut Log::cut(const Request& wanted) {
   result.last_sequence = next_sequence_ - 1;
   result.new_segment = next.has_value();
   if (segment_.file != nullptr && (active_->holds_frames || seal)) {
-    encode_sync_mark(active_->mark_sequence, active_->mark_wall_us, durable(), segment_.header.salt,
+    const std::uint64_t watermark =
+        base::mutant(base::Mutant::mark_too_high) ? next_sequence_ - 1 : durable();
+    encode_sync_mark(active_->mark_sequence, active_->mark_wall_us, watermark, segment_.header.salt,
                      active_->bytes.get() + active_->mark_at);
     bytes_ += sync_mark_frame_bytes;
     if (seal) {
@@ -175,7 +178,7 @@ Log::Cut Log::cut(const Request& wanted) {
     result.buffer = active_;
     result.file = segment_.file;
     result.offset = segment_.written;
-    result.sync = wanted.sync || seal;
+    result.sync = wanted.sync || (seal && !base::mutant(base::Mutant::seal_without_sync));
     segment_.written += active_->filled;
     active_ = active_ == &buffers_[0] ? &buffers_[1] : &buffers_[0];
     if (!next) {
@@ -197,14 +200,18 @@ Status Log::write_out(const Cut& cut) {
         io::write_all(*cut.file, cut.offset, {cut.buffer->bytes.get(), cut.buffer->filled}));
   }
   base::yield_point("wal.written");
-  if (cut.sync) {
-    SELVEDGE_TRY(cut.file->sync_data());
+  if (cut.sync && !base::mutant(base::Mutant::sync_left_out)) {
+    Status synced = cut.file->sync_data();
+    if (!synced && base::mutant(base::Mutant::sync_retried)) {
+      synced = cut.file->sync_data();
+    }
+    return synced;
   }
   return {};
 }
 
 void Log::finish(const Cut& cut, Status status, std::uint64_t nanoseconds) {
-  if (!status) {
+  if (!status && !base::mutant(base::Mutant::write_error_ignored)) {
     cause_ = std::move(status).error();
     poisoned_.store(true, std::memory_order_release);
     return;
@@ -219,7 +226,8 @@ void Log::finish(const Cut& cut, Status status, std::uint64_t nanoseconds) {
     stats_.sync_longest_ns = std::max(stats_.sync_longest_ns, nanoseconds);
     unsynced_writes_ = false;
     SELVEDGE_ASSERT(cut.last_sequence >= durable());
-    durable_.store(cut.last_sequence, std::memory_order_release);
+    durable_.store(cut.last_sequence + (base::mutant(base::Mutant::durable_too_high) ? 1 : 0),
+                   std::memory_order_release);
   }
   stats_.segments += cut.new_segment ? 1 : 0;
 }

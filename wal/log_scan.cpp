@@ -1,5 +1,7 @@
 #include "wal/log_scan.h"
 
+#include "base/mutants.h"
+
 #include <algorithm>
 #include <utility>
 
@@ -73,6 +75,9 @@ Status LogScan::inspect() {
   }
   bool store_known = options_.store.has_value();
   for (Candidate& candidate : candidates_) {
+    if (!candidate.on_disk && base::mutant(base::Mutant::missing_segment_ignored)) {
+      continue;
+    }
     if (!candidate.on_disk) {
       SELVEDGE_TRY(
           damage(Error(ErrorCode::corruption, "a listed segment is missing").at(candidate.path)));
@@ -363,7 +368,7 @@ std::string LogScan::later_evidence(std::size_t index, std::uint64_t sequence) c
 /// Reading stopped at `stop_`, where `next_` should be. Damage, or a tail that was never synced?
 Status LogScan::judge_tail(File& file, std::size_t index, std::uint32_t salt, bool recycled) {
   const std::string later = later_evidence(index, next_);
-  if (!later.empty() && !options_.salvage) {
+  if (!later.empty() && !options_.salvage && !base::mutant(base::Mutant::damage_taken_for_tail)) {
     return fail(damaged_at(stop_, next_, later));
   }
   if (sealed_) {
@@ -374,7 +379,9 @@ Status LogScan::judge_tail(File& file, std::size_t index, std::uint32_t salt, bo
                            number(tail.watermark_max);
   const bool stale = recycled && tail.frames == 0 && tail.watermark_max == 0 &&
                      stop_.fault == FrameFault::header_crc;
-  if (tail.watermark_max >= next_ || !later.empty()) {
+  const bool acknowledged = (tail.watermark_max >= next_ || !later.empty()) &&
+                            !base::mutant(base::Mutant::damage_taken_for_tail);
+  if (acknowledged || base::mutant(base::Mutant::tail_taken_for_damage)) {
     SELVEDGE_TRY(damage(damaged_at(stop_, next_, tail.watermark_max >= next_ ? mark : later)));
     drop(stop_, tail, "behind the damage", false);
   } else {

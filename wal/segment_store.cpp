@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "base/mutants.h"
 #include "io/file_util.h"
 
 namespace selvedge::wal {
@@ -48,7 +49,9 @@ Status SegmentStore::prepare(std::uint64_t bytes_min) {
     SELVEDGE_TRY(unlisted_, make(std::max(bytes_min, config_.segment_bytes)));
     ++next_number_;
   }
-  SELVEDGE_TRY(registry_.segment_prepared(unlisted_->info));
+  if (!base::mutant(base::Mutant::segment_not_listed)) {
+    SELVEDGE_TRY(registry_.segment_prepared(unlisted_->info));
+  }
   bool large_enough = false;
   {
     MutexLock slot(slot_lock_);
@@ -98,6 +101,9 @@ Status SegmentStore::grow(std::uint64_t bytes_min) {
 Result<PreparedSegment> SegmentStore::make(std::uint64_t bytes) {
   PreparedSegment made;
   made.info = {next_number_, random_salt(config_.random)};
+  if (base::mutant(base::Mutant::salt_left_out)) {
+    made.info.salt = 7;
+  }
   made.path = segment_path(config_.directory, next_number_);
   made.bytes = bytes;
   std::optional<std::uint64_t> dropped;
@@ -128,8 +134,12 @@ Result<std::shared_ptr<File>> SegmentStore::create(const std::string& path, std:
     SELVEDGE_TRY(file->truncate(0));
   }
   SELVEDGE_TRY(extend(*file, path, 0, bytes));
-  SELVEDGE_TRY(file->sync());
-  SELVEDGE_TRY(files_.sync_dir(config_.directory));
+  if (!base::mutant(base::Mutant::segment_not_synced)) {
+    SELVEDGE_TRY(file->sync());
+  }
+  if (!base::mutant(base::Mutant::segment_name_not_synced)) {
+    SELVEDGE_TRY(files_.sync_dir(config_.directory));
+  }
   return file;
 }
 
@@ -139,7 +149,9 @@ Result<std::shared_ptr<File>> SegmentStore::reuse(std::uint64_t number, const st
   const std::string old_path = segment_path(config_.directory, number);
   SELVEDGE_TRY(std::shared_ptr<File> file, files_.open(old_path, OpenMode::read_write));
   constexpr std::array<std::byte, segment_header_bytes> zeros{};
-  SELVEDGE_TRY(io::write_all(*file, 0, zeros));
+  if (!base::mutant(base::Mutant::old_header_kept)) {
+    SELVEDGE_TRY(io::write_all(*file, 0, zeros));
+  }
   SELVEDGE_TRY(const std::uint64_t size, file->size());
   if (size > bytes) {
     SELVEDGE_TRY(file->truncate(bytes));

@@ -22,6 +22,8 @@ struct ExploreOptions {
   bool faults = true;
   /// Of the recoveries, one in so many is crashed itself when `depth` allows it; 1 = all.
   std::uint32_t nested_one_in = 1;
+  /// What is found is looked for again in shorter runs.
+  bool shorten = true;
   /// Ends the search after so many violations.
   std::size_t violations_max = 1;
   /// Ends it after so many distinct images; 0 = never.

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -12,6 +13,7 @@
 #include <selvedge/file_system.h>
 #include <selvedge/options.h>
 #include <selvedge/store.h>
+#include <selvedge/testkit/seams.h>
 #include <selvedge/testkit/sim_file_system.h>
 
 namespace selvedge::testkit {
@@ -25,6 +27,7 @@ struct Step {
   std::size_t issued = 0;                   ///< events before its commit was asked for
   std::optional<std::size_t> acknowledged;  ///< events when it was known to be durable
   std::uint64_t state = 0;                  ///< hash of the state with it, from a run that succeeds
+  std::vector<std::uint64_t> nodes = {};    ///< ids in that state: they are never given out again
 };
 
 /// A backup: a store of its own that holds the state after a step.
@@ -115,6 +118,9 @@ class Trial {
   /// Copies the store. A crash from now on must leave the copy, with all steps so far; one before
   /// the end of the backup may leave a directory that is refused.
   Status backup(const std::string& directory);
+  /// Runs a step when the engine reaches a named place for the n-th time from now on, in the middle
+  /// of whatever it is doing: a commit during a checkpoint, say.
+  void during(const std::string& place, int times, std::function<Status()> step);
 
   /// What is known when it is over.
   [[nodiscard]] const Ledger& ledger() const { return ledger_; }
@@ -142,6 +148,8 @@ class Trial {
   std::optional<Store> store_;
   Ledger ledger_;
   std::size_t steps_max_ = 0;
+  std::unique_ptr<Seams> seams_;
+  Status seam_status_;
   std::size_t steps_done_ = 0;  ///< without one that nobody knows about
 };
 

@@ -1,0 +1,245 @@
+// The kit against bugs planted in the engine: which are found, how, and how soon.
+
+#include <selvedge/testkit/explorer.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstring>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <fmt/format.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <CLI/CLI.hpp>
+
+#include "base/mutants.h"
+
+namespace {
+
+using namespace selvedge::testkit;
+using selvedge::base::Mutant;
+using selvedge::base::MutantInfo;
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+/// What is known of one bug.
+struct Verdict {
+  bool caught = false;
+  std::string workload;
+  std::string strategy;
+  std::string what;
+  std::uint64_t cases = 0;
+  double seconds = 0;
+};
+
+/// Those that no crash can show, and why.
+std::optional<std::string> equivalent(Mutant mutant);
+
+/// Role: the searches, from the cheapest to the dearest, until one finds something.
+class Hunt {
+ public:
+  explicit Hunt(double seconds) : seconds_(seconds) {}
+
+  std::optional<Verdict> run() {
+    const std::vector<Workload> all = standard_workloads();
+    ExploreOptions plain;
+    plain.faults = false;
+    const ExploreOptions faults;
+    for (const bool tiny : {true, false}) {
+      for (const Workload& workload : all) {
+        if (workload.tiny == tiny && explore(workload, plain)) {
+          return verdict_;
+        }
+      }
+      for (const Workload& workload : all) {
+        const bool short_one = workload.name == "updates" || workload.name == "reopened";
+        if (tiny && short_one && explore(workload, faults)) {
+          return verdict_;
+        }
+      }
+    }
+    for (const char* name : {"rotation", "checkpoints-streaming", "updates"}) {
+      if (damage(all, name)) {
+        return verdict_;
+      }
+    }
+    for (const Workload& workload : all) {
+      if (explore(workload, faults)) {
+        return verdict_;
+      }
+    }
+    ExploreOptions deep = plain;
+    deep.depth = 2;
+    for (const Workload& workload : all) {
+      deep.nested_one_in = workload.tiny ? 1 : 16;
+      if (explore(workload, deep)) {
+        return verdict_;
+      }
+    }
+    for (std::uint64_t seed = 1; going(); ++seed) {
+      if (explore(random_workload(random_words(seed, 40)), plain)) {
+        return verdict_;
+      }
+    }
+    return std::nullopt;
+  }
+
+ private:
+  [[nodiscard]] bool going() const { return seconds_since(start_) < seconds_; }
+
+  bool explore(const Workload& workload, ExploreOptions options) {
+    if (!going()) {
+      return false;
+    }
+    options.go_on = [this] { return going(); };
+    options.shorten = false;
+    const Exploration found = Explorer(options).explore(workload);
+    if (!found.violations.empty()) {
+      note(workload.name, found.violations.front(), cases_ + found.violations.front().cases);
+    }
+    cases_ += found.counts.distinct_images;
+    return verdict_.has_value();
+  }
+
+  bool damage(const std::vector<Workload>& all, const std::string& name) {
+    for (const Workload& workload : all) {
+      if (workload.name == name) {
+        const DamageCounts found = damage_at_rest(workload, 5);
+        if (!found.violations.empty()) {
+          note(name, found.violations.front(), cases_ + found.violations.front().cases);
+        }
+        cases_ += found.cases;
+      }
+    }
+    return verdict_.has_value();
+  }
+
+  void note(const std::string& workload, const Violation& violation, std::uint64_t cases) {
+    verdict_ = {true, workload, violation.strategy, violation.what, cases, seconds_since(start_)};
+  }
+
+  const double seconds_;
+  const Clock::time_point start_ = Clock::now();
+  std::uint64_t cases_ = 0;
+  std::optional<Verdict> verdict_;
+};
+
+std::string field(std::string_view& text) {
+  const std::size_t end = text.find('\x1f');
+  std::string part(text.substr(0, end));
+  text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+  return part;
+}
+
+/// In a process of its own: a bug may stop it, or never end.
+Verdict hunt(const MutantInfo& info, double seconds) {
+  std::fflush(nullptr);
+  int ends[2] = {};
+  if (::pipe(ends) != 0) {
+    throw std::runtime_error("no pipe");
+  }
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::close(ends[0]);
+    ::alarm(static_cast<unsigned>(seconds * 2) + 20);
+    if (std::freopen("/dev/null", "w", stderr) == nullptr) {
+      ::_exit(3);
+    }
+    selvedge::base::active_mutant.store(info.mutant);
+    std::string text;
+    if (const auto verdict = Hunt(seconds).run()) {
+      text = fmt::format("{}\x1f{}\x1f{}\x1f{}\x1f{}", verdict->workload, verdict->strategy,
+                         verdict->what, verdict->cases, verdict->seconds);
+    }
+    const bool told =
+        ::write(ends[1], text.data(), text.size()) == static_cast<ssize_t>(text.size());
+    ::_exit(told ? 0 : 3);
+  }
+  ::close(ends[1]);
+  const auto start = Clock::now();
+  std::string text;
+  char piece[4096];
+  for (ssize_t got = 0; (got = ::read(ends[0], piece, sizeof piece)) > 0;) {
+    text.append(piece, static_cast<std::size_t>(got));
+  }
+  ::close(ends[0]);
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  Verdict verdict;
+  verdict.seconds = seconds_since(start);
+  if (WIFSIGNALED(status)) {
+    verdict.caught = true;
+    verdict.strategy = WTERMSIG(status) == SIGALRM ? "it never ends" : "it stops the process";
+    verdict.what = ::strsignal(WTERMSIG(status));
+  } else if (!text.empty()) {
+    std::string_view rest = text;
+    verdict.caught = true;
+    verdict.workload = field(rest);
+    verdict.strategy = field(rest);
+    verdict.what = field(rest);
+    verdict.cases = std::stoull(field(rest));
+    verdict.seconds = std::stod(field(rest));
+  }
+  return verdict;
+}
+
+std::optional<std::string> equivalent(Mutant mutant) {
+  switch (mutant) {
+    default: return std::nullopt;
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  double seconds = 60;
+  std::string only;
+  bool list = false;
+  CLI::App app{
+      "Runs the crash-test kit against each bug planted in the engine. Exit code: 0 all are "
+      "found or explained, 1 one is not, 2 usage."};
+  app.add_option("--seconds", seconds, "at most, for each")->capture_default_str();
+  app.add_option("--mutant", only, "only this one");
+  app.add_flag("--list", list, "only list them");
+  CLI11_PARSE(app, argc, argv);
+  int missed = 0;
+  int shown = 0;
+  fmt::print("| bug | found | workload | by | cases | seconds |\n|---|---|---|---|---|---|\n");
+  for (const MutantInfo& info : selvedge::base::mutants) {
+    if (!only.empty() && only != info.name) {
+      continue;
+    }
+    ++shown;
+    if (list) {
+      fmt::print("| {}: {} | | | | | |\n", info.name, info.what);
+      continue;
+    }
+    const Verdict verdict = hunt(info, seconds);
+    const auto reason = equivalent(info.mutant);
+    if (verdict.caught) {
+      fmt::print("| {}: {} | yes | {} | {} | {} | {:.2f} |\n", info.name, info.what,
+                 verdict.workload, verdict.strategy, verdict.cases, verdict.seconds);
+      if (!only.empty()) {
+        fmt::print("{}\n", verdict.what);
+      }
+    } else {
+      fmt::print("| {}: {} | {} | | | | {:.1f} |\n", info.name, info.what,
+                 reason ? "equivalent: " + *reason : "NO", verdict.seconds);
+      missed += reason ? 0 : 1;
+    }
+    std::fflush(stdout);
+  }
+  if (shown == 0) {
+    fmt::print(stderr, "no such bug: {}\n", only);
+    return 2;
+  }
+  fmt::print("\n{} bugs, {} not found and not explained\n", shown, missed);
+  return missed == 0 ? 0 : 1;
+}
