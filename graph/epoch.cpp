@@ -26,7 +26,7 @@ ReaderSlot* EpochManager::acquire() {
       return slot;
     }
   }
-  auto* fresh = new ReaderSlot;
+  auto* fresh = new ReaderSlot(*this);
   ReaderSlot* head = slots_.load(std::memory_order_relaxed);
   do {
     fresh->next = head;

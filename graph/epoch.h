@@ -15,9 +15,12 @@
 
 namespace selvedge::graph {
 
+class EpochManager;
+
 /// One reader or writer. `epoch` is 0 while it touches no shared memory; `view` is the sequence
 /// that it must keep seeing, `no_view` when it needs none, `opening` while it is choosing one.
 struct alignas(128) ReaderSlot {
+  explicit ReaderSlot(EpochManager& manager) : owner(manager) {}
   static constexpr std::uint64_t no_view = std::numeric_limits<std::uint64_t>::max();
   static constexpr std::uint64_t opening = 0;
 
@@ -29,6 +32,7 @@ struct alignas(128) ReaderSlot {
   std::atomic<std::int64_t> opened_us{0};
   std::atomic<const char*> site{nullptr};
   ReaderSlot* next = nullptr;
+  EpochManager& owner;
 };
 
 /// Something that is given back once no pinned reader can hold it: memory, or a record slot.

@@ -73,17 +73,14 @@ LabelId Node::label(std::size_t index) const {
 
 // --- views -------------------------------------------------------------------------------------
 
-Pin::Pin(const ReadState* state) : state_(state), epochs_(&state->epochs()), slot_(state->slot) {
-  epochs_->pin(slot_);
-}
+Pin::Pin(const ReadState* state) : state_(state), slot_(state->slot) { slot_->owner.pin(slot_); }
 
-void Pin::renew() { epochs_->repin(slot_); }
+void Pin::renew() { slot_->owner.repin(slot_); }
 
 void Pin::drop() {
   if (slot_ != nullptr) {
-    epochs_->unpin(slot_);
+    slot_->owner.unpin(slot_);
     state_ = nullptr;
-    epochs_ = nullptr;
     slot_ = nullptr;
   }
 }

@@ -22,9 +22,8 @@ namespace detail {
 class ReadState;
 }
 namespace graph {
-class EpochManager;
 struct ReaderSlot;
-}  // namespace graph
+}
 
 class Reader;
 
@@ -96,14 +95,18 @@ class Pin {
  public:
   Pin() = default;
   explicit Pin(const detail::ReadState* state);
-  Pin(Pin&& other) noexcept { *this = std::move(other); }
+  Pin(Pin&& other) noexcept
+      : state_(std::exchange(other.state_, nullptr)), slot_(std::exchange(other.slot_, nullptr)) {}
   Pin& operator=(Pin&& other) noexcept {
     std::swap(state_, other.state_);
-    std::swap(epochs_, other.epochs_);
     std::swap(slot_, other.slot_);
     return *this;
   }
-  ~Pin() { drop(); }
+  ~Pin() {
+    if (slot_ != nullptr) {
+      drop();
+    }
+  }
   [[nodiscard]] const detail::ReadState* state() const { return state_; }
   /// Lets memory go between two records of a long iteration.
   void renew();
@@ -111,9 +114,7 @@ class Pin {
 
  private:
   const detail::ReadState* state_ = nullptr;
-  // Of its own: the pin may outlive the view.
-  graph::EpochManager* epochs_ = nullptr;
-  graph::ReaderSlot* slot_ = nullptr;
+  graph::ReaderSlot* slot_ = nullptr;  ///< of its own: the pin may outlive the view
 };
 
 /// The edges of one node, in no particular order. Settled runs are scanned without a look at
