@@ -35,7 +35,7 @@ class Seams::Impl {
   };
 
   void reached(const char* name) {
-    if (inside_) {
+    if (inside) {
       return;
     }
     std::function<void()> run;
@@ -50,13 +50,13 @@ class Seams::Impl {
       }
     }
     if (run) {
-      inside_ = true;
+      inside = true;
       run();
-      inside_ = false;
+      inside = false;
     }
   }
 
-  static inline thread_local bool inside_ = false;
+  static inline thread_local bool inside = false;
   base::YieldHook hook_;
   mutable std::mutex mutex_;
   std::vector<Step> steps_;
