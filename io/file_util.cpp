@@ -79,4 +79,12 @@ Status atomic_replace(FileSystem& files, const std::string& directory, const std
                                                               : files.sync_dir(directory);
 }
 
+Uuid random_uuid(FileSystem& files) {
+  Uuid uuid;
+  files.random(uuid.bytes);
+  uuid.bytes[6] = (uuid.bytes[6] & std::byte{0x0f}) | std::byte{0x40};
+  uuid.bytes[8] = (uuid.bytes[8] & std::byte{0x3f}) | std::byte{0x80};
+  return uuid;
+}
+
 }  // namespace selvedge::io

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include <selvedge/file_system.h>
+#include <selvedge/uuid.h>
 
 namespace selvedge::io {
 
@@ -22,5 +23,8 @@ Result<std::vector<std::byte>> read_file(FileSystem& files, const std::string& p
 /// rename the temporary file is removed and the old content stands.
 Status atomic_replace(FileSystem& files, const std::string& directory, const std::string& name,
                       std::span<const std::byte> bytes);
+
+/// Version 4, from the file system's random bytes.
+Uuid random_uuid(FileSystem& files);
 
 }  // namespace selvedge::io

@@ -6,10 +6,13 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstdio>
 #include <utility>
 
 #include <selvedge/file_system.h>
+
+#include "base/assert.h"
 
 namespace selvedge {
 
@@ -246,6 +249,21 @@ class PosixFileSystem final : public FileSystem {
 };
 
 }  // namespace
+
+std::uint64_t FileSystem::wall_clock_us() const {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return static_cast<std::uint64_t>(
+      std::chrono::duration_cast<std::chrono::microseconds>(now).count());
+}
+
+void FileSystem::random(std::span<std::byte> into) {
+  constexpr std::size_t call_bytes_max = 256;
+  while (!into.empty()) {
+    const std::size_t piece = std::min(into.size(), call_bytes_max);
+    SELVEDGE_ASSERT(::getentropy(into.data(), piece) == 0);  // fails for larger pieces only
+    into = into.subspan(piece);
+  }
+}
 
 FileSystem& posix_file_system() {
   static PosixFileSystem file_system;

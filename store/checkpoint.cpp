@@ -5,6 +5,7 @@
 
 #include "base/mutants.h"
 #include "base/yield_point.h"
+#include "io/file_util.h"
 #include "snapshot/capture.h"
 #include "snapshot/snapshot_reader.h"
 #include "snapshot/snapshot_writer.h"
@@ -54,7 +55,7 @@ bool StoreImpl::checkpoint_due() {
     return true;
   }
   const auto interval = static_cast<std::uint64_t>(options_.checkpoint_interval.count()) * 1000000;
-  return interval != 0 && wall_clock_us() - checkpoint_at_us_.load() >= interval;
+  return interval != 0 && files_.wall_clock_us() - checkpoint_at_us_.load() >= interval;
 }
 
 Status StoreImpl::checkpoint() {
@@ -72,7 +73,7 @@ Status StoreImpl::take_checkpoint() {
 Status StoreImpl::write_checkpoint() {
   SELVEDGE_TRY(manager_->close_zombies());
   const std::uint64_t log_bytes = log_->stats().bytes;
-  const std::uint64_t created_us = wall_clock_us();
+  const std::uint64_t created_us = files_.wall_clock_us();
   std::uint64_t number = 0;
   {
     const MutexLock lock(manifest_mutex_);
@@ -249,8 +250,8 @@ Status StoreImpl::backup(const std::string& directory) {
     SELVEDGE_TRY(files_.mkdir(directory + "/snapshots"));
     // A copy has a history of its own from here on (rule 30).
     snapshot::Manifest manifest;
-    manifest.store = random_uuid();
-    manifest.created_us = wall_clock_us();
+    manifest.store = io::random_uuid(files_);
+    manifest.created_us = files_.wall_clock_us();
     SELVEDGE_TRY(
         const auto writer,
         snapshot::SnapshotWriter::create(

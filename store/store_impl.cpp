@@ -1,22 +1,16 @@
 #include "store/store_impl.h"
 
 #include <algorithm>
-#include <chrono>
 #include <filesystem>
 
 #include "base/assert.h"
 #include "base/mutants.h"
 #include "graph/change.h"
+#include "io/file_util.h"
 #include "recovery/recovery.h"
 #include "wal/frame.h"
 
 namespace selvedge::detail {
-
-std::uint64_t wall_clock_us() {
-  return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(
-                                        std::chrono::system_clock::now().time_since_epoch())
-                                        .count());
-}
 
 std::string parent_directory(const std::string& path) {
   std::filesystem::path normal = std::filesystem::path(path).lexically_normal();
@@ -128,8 +122,8 @@ Status StoreImpl::create_store(bool made_directory) {
 
 Status StoreImpl::save_first_manifest() {
   snapshot::Manifest fresh;
-  fresh.store = random_uuid();
-  fresh.created_us = wall_clock_us();
+  fresh.store = io::random_uuid(files_);
+  fresh.created_us = files_.wall_clock_us();
   fresh.clean_close = true;
   SELVEDGE_TRY(fresh.save(files_, path_));
   report_.created = true;
@@ -195,12 +189,11 @@ Status StoreImpl::start_log() {
   log_options.segment_bytes = options_.segment_bytes;
   log_options.segment_entries_max = options_.segment_entries_max;
   log_options.buffer_bytes = options_.log_buffer_bytes;
-  log_options.clock_us = wall_clock_us;
   log_ = std::make_unique<wal::Log>(files_, wal_path(), std::move(log_options), manifest_uuid_,
                                     log_start_, *this);
   txn::ManagerOptions manager_options;
   manager_options.transaction_buffer_bytes = options_.transaction_buffer_bytes;
-  manager_options.wall_us = wall_clock_us;
+  manager_options.clock = &files_;
   manager_ = std::make_unique<txn::Manager>(*graph_, *log_, manager_options);
   manager_->set_base_counts(std::move(counts_));
   if (options_.read_only) {
@@ -211,7 +204,7 @@ Status StoreImpl::start_log() {
   }
   SELVEDGE_TRY(log_->prepare_next());
   SELVEDGE_TRY(close_losers());
-  checkpoint_at_us_ = wall_clock_us();
+  checkpoint_at_us_ = files_.wall_clock_us();
   return {};
 }
 
@@ -272,7 +265,7 @@ Status StoreImpl::write_clean_close() {
   const MutexLock lock(manifest_mutex_);
   manifest_.clean_close = true;
   manifest_.watermark = std::max(manifest_.watermark, log_->durable());
-  manifest_.wall_us = std::max(manifest_.wall_us, wall_clock_us());
+  manifest_.wall_us = std::max(manifest_.wall_us, files_.wall_clock_us());
   return manifest_.save(files_, path_);
 }
 

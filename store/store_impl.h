@@ -124,7 +124,6 @@ class StoreImpl final : public wal::SegmentRegistry {
   std::optional<Status> close_result_ SELVEDGE_GUARDED_BY(close_mutex_);
 };
 
-std::uint64_t wall_clock_us();
 /// The directory that holds the path's own entry.
 std::string parent_directory(const std::string& path);
 

@@ -187,7 +187,8 @@ tl::unexpected<Error> refuse(ErrorCode code, const char* what, const std::string
 
 }  // namespace
 
-SimFileSystem::SimFileSystem(const Image& start) : directories_(start.directories) {
+SimFileSystem::SimFileSystem(const Image& start)
+    : directories_(start.directories), random_state_(start.hash()) {
   for (const auto& [path, content] : start.files) {
     auto inode = std::make_shared<Inode>();
     inode->id = inodes_++;
@@ -359,6 +360,20 @@ std::size_t SimFileSystem::fault_event() const {
 void SimFileSystem::power_off() {
   const std::lock_guard lock(mutex_);
   off_ = true;
+}
+
+std::uint64_t SimFileSystem::wall_clock_us() const {
+  constexpr std::uint64_t start_us = 1'800'000'000'000'000;
+  const std::lock_guard lock(mutex_);
+  return start_us + trace_.size();
+}
+
+void SimFileSystem::random(std::span<std::byte> into) {
+  const std::lock_guard lock(mutex_);
+  for (std::byte& byte : into) {
+    random_state_ = hash_of(std::as_bytes(std::span(&random_state_, 1)), 0);
+    byte = static_cast<std::byte>(random_state_);
+  }
 }
 
 std::size_t SimFileSystem::events() const {

@@ -36,7 +36,7 @@ Result<std::uint64_t> Manager::log_embedding(State& state, std::uint64_t node, s
   wal::FrameParts parts;
   parts.flags = wal::frame_flags::regenerable;
   parts.entity = node;
-  parts.wall_us = options_.wall_us();
+  parts.wall_us = options_.clock->wall_clock_us();
   parts.payload = {payload.span(), {}, {}};
   parts.payload_crc = wal::payload_crc(parts.payload[0]);
   graph::EmbeddingVersion* const version = graph_.embeddings.prepare(node, key, floats, horizon());

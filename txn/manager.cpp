@@ -37,7 +37,8 @@ ReaderSlot* Manager::open_view(std::uint64_t& sequence) {
   slot->view.store(ReaderSlot::opening, std::memory_order_seq_cst);
   sequence = readable();
   slot->view.store(sequence, std::memory_order_seq_cst);
-  slot->opened_us.store(static_cast<std::int64_t>(options_.wall_us()), std::memory_order_relaxed);
+  slot->opened_us.store(static_cast<std::int64_t>(options_.clock->wall_clock_us()),
+                        std::memory_order_relaxed);
   return slot;
 }
 
@@ -61,7 +62,7 @@ State* Manager::begin(bool transactional) {
   const std::uint64_t view = log_.appended();
   state->slot->view.store(view, std::memory_order_seq_cst);
   if (transactional) {
-    state->slot->opened_us.store(static_cast<std::int64_t>(options_.wall_us()),
+    state->slot->opened_us.store(static_cast<std::int64_t>(options_.clock->wall_clock_us()),
                                  std::memory_order_relaxed);
   }
   state->view = {view, state};
@@ -159,7 +160,7 @@ Result<std::uint64_t> Manager::commit(State* state) {
   wal::FrameParts parts;
   parts.flags = flags;
   parts.count = count;
-  parts.wall_us = options_.wall_us();
+  parts.wall_us = options_.clock->wall_clock_us();
   parts.transaction = !state->transactional ? 0 : streamed ? state->number : wal::transaction_self;
   parts.payload = {head.span(), state->buffer.span(), tail.span()};
   parts.payload_crc = wal::payload_crc(parts.payload[0], parts.payload[1], parts.payload[2]);
@@ -247,7 +248,7 @@ Status Manager::spill(State& state) {
   ByteWriter head;
   wal::FrameParts parts;
   parts.count = state.buffered_entries;
-  parts.wall_us = options_.wall_us();
+  parts.wall_us = options_.clock->wall_clock_us();
   const bool first = !state.streamed();
   if (first) {
     graph::put_begin(head, state.metadata);
@@ -401,7 +402,7 @@ Status Manager::log_abort(std::uint64_t number, std::string_view reason) {
   parts.flags = wal::frame_flags::abort;
   parts.transaction = number;
   parts.count = 1;
-  parts.wall_us = options_.wall_us();
+  parts.wall_us = options_.clock->wall_clock_us();
   parts.payload = {payload.span(), {}, {}};
   parts.payload_crc = wal::payload_crc(parts.payload[0]);
   SELVEDGE_TRY(wal::Log::Section section,
@@ -478,7 +479,7 @@ Result<std::uint32_t> Manager::intern(NameKind kind, std::string_view text) {
   graph::ChangeWriter(payload).define_name(kind, id, text);
   wal::FrameParts parts;
   parts.count = 1;
-  parts.wall_us = options_.wall_us();
+  parts.wall_us = options_.clock->wall_clock_us();
   parts.payload = {payload.span(), {}, {}};
   parts.payload_crc = wal::payload_crc(parts.payload[0]);
   SELVEDGE_TRY(wal::Log::Section section, log_.enter(wal::frame_bytes(payload.size())));

@@ -24,7 +24,7 @@ namespace selvedge::txn {
 struct ManagerOptions {
   std::size_t transaction_buffer_bytes = std::size_t{64} << 10;
   /// Wall clock in microseconds.
-  std::uint64_t (*wall_us)() = nullptr;
+  const FileSystem* clock = nullptr;
 };
 
 /// The place of serializable validation in the way of a commit. Without one, isolation is

@@ -23,17 +23,15 @@ SegmentStore::Config store_config(const std::string& directory, const LogOptions
                                   const LogStart& start) {
   return {directory,
           std::max<std::uint64_t>(options.segment_bytes, buffer_start_bytes + segment_end_bytes),
-          start.segment_number,
-          options.recycled_segments_max,
-          options.sync == SyncMode::immediate,
-          options.random};
+          start.segment_number, options.recycled_segments_max, options.sync == SyncMode::immediate};
 }
 
 }  // namespace
 
 Log::Log(FileSystem& files, std::string directory, LogOptions options, const Uuid& store,
          const LogStart& start, SegmentRegistry& registry)
-    : options_(std::move(options)),
+    : files_(files),
+      options_(std::move(options)),
       store_(store),
       segments_(files, store_config(directory, options_, start), registry),
       next_sequence_(start.next_sequence),

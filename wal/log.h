@@ -37,10 +37,6 @@ struct LogOptions {
   std::size_t buffer_bytes = 4U << 20;
   /// Dropped segments kept for reuse; more are deleted.
   std::size_t recycled_segments_max = 4;
-  /// Microseconds since 1970; for the segment headers.
-  std::function<std::uint64_t()> clock_us;
-  /// Random salts; the default is the system's random device.
-  std::function<std::uint32_t()> random;
 };
 
 /// The newest frame with entries: a snapshot's footer names both (rule: bind snapshot to history).
@@ -217,6 +213,7 @@ class Log {
   void start_segment(PreparedSegment prepared, std::uint64_t now_us) SELVEDGE_REQUIRES(log_lock_);
   Appended append(const FrameParts& parts) SELVEDGE_REQUIRES(log_lock_);
 
+  FileSystem& files_;
   const LogOptions options_;
   const Uuid store_;
   SegmentStore segments_;

@@ -11,15 +11,7 @@
 
 namespace selvedge::wal {
 
-namespace {
-
-std::uint64_t system_clock_us() {
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  return static_cast<std::uint64_t>(
-      std::chrono::duration_cast<std::chrono::microseconds>(now).count());
-}
-
-}  // namespace
+namespace {}  // namespace
 
 Status Log::sync(std::uint64_t up_to) {
   while (durable() < up_to) {
@@ -155,7 +147,7 @@ void Log::lead() {
 /// buffer when the segment is to be left: the buffer after it belongs to the next segment, and is
 /// written only after this one is synced, since one write is in flight at a time.
 Log::Cut Log::cut(const Request& wanted) {
-  const std::uint64_t now_us = options_.clock_us ? options_.clock_us() : system_clock_us();
+  const std::uint64_t now_us = files_.wall_clock_us();
   MutexLock lock(log_lock_);
   Cut result;
   std::optional<PreparedSegment> next;

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <new>
-#include <random>
 #include <utility>
 
 #include "base/assert.h"
@@ -16,10 +16,12 @@ namespace {
 
 constexpr std::size_t zeros_bytes = 1U << 20;
 
-std::uint32_t random_salt(const std::function<std::uint32_t()>& random) {
+std::uint32_t random_salt(FileSystem& files) {
+  std::array<std::byte, sizeof(std::uint32_t)> bytes{};
   std::uint32_t salt = 0;
   while (salt == 0) {
-    salt = random ? random() : std::random_device{}();
+    files.random(bytes);
+    salt = std::bit_cast<std::uint32_t>(bytes);
   }
   return salt;
 }
@@ -100,7 +102,7 @@ Status SegmentStore::grow(std::uint64_t bytes_min) {
 
 Result<PreparedSegment> SegmentStore::make(std::uint64_t bytes) {
   PreparedSegment made;
-  made.info = {next_number_, random_salt(config_.random)};
+  made.info = {next_number_, random_salt(files_)};
   if (base::mutant(base::Mutant::salt_left_out)) {
     made.info.salt = 7;
   }

@@ -58,7 +58,6 @@ class SegmentStore {
     std::uint64_t next_number = 1;
     std::size_t recycled_max = 0;
     bool write_zeros = false;
-    std::function<std::uint32_t()> random;
   };
   SegmentStore(FileSystem& files, Config config, SegmentRegistry& registry);
 

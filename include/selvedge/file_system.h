@@ -68,6 +68,11 @@ class FileSystem {
   /// Exclusive among all users of this file system; `locked` when taken.
   virtual Result<std::unique_ptr<FileLock>> lock(const std::string& path) = 0;
   virtual Result<FileKind> kind(const std::string& path) = 0;
+  /// Microseconds since 1970; may go back. The default asks the system.
+  [[nodiscard]] virtual std::uint64_t wall_clock_us() const;
+  /// Fills with random bytes, for store ids and segment salts: unpredictable ones are not needed,
+  /// different ones in each life of a store are. The default takes the system's.
+  virtual void random(std::span<std::byte> into);
 };
 
 /// The machine's own file system.

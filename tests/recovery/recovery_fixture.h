@@ -20,6 +20,7 @@
 #include "graph/image.h"
 #include "recovery/recovery.h"
 #include "snapshot/snapshot_writer.h"
+#include "tests/support/faulty_file_system.h"
 #include "tests/support/temp_directory.h"
 #include "wal/log.h"
 #include "wal/log_scanner.h"
@@ -87,7 +88,7 @@ class RecoveryTest : public testing::Test, protected wal::SegmentRegistry {
     options.salvage = false;
     log_options.segment_bytes = 64U << 10;
     log_options.buffer_bytes = 16U << 10;
-    log_options.clock_us = [] { return std::uint64_t{1}; };
+    files.set_wall_clock_us(1);
     open_log();
     define(graph::NameKind::label, 0, "L");
     define(graph::NameKind::type, 0, "T");
@@ -219,9 +220,8 @@ class RecoveryTest : public testing::Test, protected wal::SegmentRegistry {
 
   // --- the log -------------------------------------------------------------------------------
   void open_log(const wal::LogStart& from = {}) {
-    log =
-        std::make_unique<wal::Log>(posix_file_system(), path + "/wal", log_options, manifest.store,
-                                   from, static_cast<wal::SegmentRegistry&>(*this));
+    log = std::make_unique<wal::Log>(files, path + "/wal", log_options, manifest.store, from,
+                                     static_cast<wal::SegmentRegistry&>(*this));
   }
   /// The machine stops: what is synced stays.
   void stop() {
@@ -257,7 +257,7 @@ class RecoveryTest : public testing::Test, protected wal::SegmentRegistry {
   };
   Place place(std::uint64_t sequence) {
     for (const auto& each : manifest.segments) {
-      auto reader = wal::SegmentReader::open(posix_file_system(), path + "/wal", each.number);
+      auto reader = wal::SegmentReader::open(files, path + "/wal", each.number);
       if (!reader || reader->header_state().state != wal::SegmentHeaderState::valid) {
         continue;
       }
@@ -311,8 +311,8 @@ class RecoveryTest : public testing::Test, protected wal::SegmentRegistry {
     EXPECT_TRUE(log->sync_now());
     const wal::LastFrame bound = log->last_frame();
     const std::string name = std::to_string(manifest.next_snapshot++) + ".snap";
-    auto made = snapshot::SnapshotWriter::create(posix_file_system(), path + "/snapshots", name,
-                                                 manifest.store, shot.kind, Compression::none, 1);
+    auto made = snapshot::SnapshotWriter::create(files, path + "/snapshots", name, manifest.store,
+                                                 shot.kind, Compression::none, 1);
     EXPECT_TRUE(made) << made.error().message();
     snapshot::SnapshotWriter& writer = **made;
     const std::array<std::string_view, 3> names = {"L", "T", "k"};
@@ -364,7 +364,7 @@ class RecoveryTest : public testing::Test, protected wal::SegmentRegistry {
   // --- recovering ----------------------------------------------------------------------------
   Result<Recovered> recover_once(const PhaseOrder& order = default_order, unsigned threads = 1) {
     options.recovery_threads = threads;
-    return recover({posix_file_system(), path, manifest, options, graph, order});
+    return recover({files, path, manifest, options, graph, order});
   }
   /// All orders and thread counts, each twice, give this state, and change nothing on disk.
   void expect_state(const State& expected) {
@@ -424,7 +424,7 @@ class RecoveryTest : public testing::Test, protected wal::SegmentRegistry {
     if (!recovered) {
       return {};
     }
-    const RecoveryInput input{posix_file_system(), path, manifest, options, graph};
+    const RecoveryInput input{files, path, manifest, options, graph};
     repair(input, *recovered);
     manifest.snapshots = recovered->snapshots;
     manifest.segments = recovered->segments;
@@ -465,6 +465,7 @@ class RecoveryTest : public testing::Test, protected wal::SegmentRegistry {
   }
 
   test::TempDirectory directory;
+  test::FaultyFileSystem files{posix_file_system()};
   const std::string path;
   snapshot::Manifest manifest;
   Options options;

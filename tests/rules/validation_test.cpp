@@ -24,7 +24,7 @@ class Validation : public ::testing::Test {
  protected:
   Validation() {
     EXPECT_TRUE(files_.mkdir("/wal"));
-    options_.wall_us = [] { return std::uint64_t{1}; };
+    options_.clock = &files_;
     log_options_.segment_bytes = 1 << 20;
     log = std::make_unique<wal::Log>(files_, "/wal", log_options_, random_uuid(), wal::LogStart{},
                                      registry_);

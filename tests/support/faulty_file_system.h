@@ -104,6 +104,15 @@ class FaultyFileSystem final : public FileSystem {
     return base_.lock(path);
   }
   Result<FileKind> kind(const std::string& path) override { return base_.kind(path); }
+  [[nodiscard]] std::uint64_t wall_clock_us() const override {
+    const std::lock_guard lock(mutex_);
+    return wall_clock_us_ ? *wall_clock_us_ : base_.wall_clock_us();
+  }
+  /// The clock stands there from now on.
+  void set_wall_clock_us(std::uint64_t now) {
+    const std::lock_guard lock(mutex_);
+    wall_clock_us_ = now;
+  }
 
  private:
   class FaultyFile final : public File {
@@ -203,6 +212,7 @@ class FaultyFileSystem final : public FileSystem {
   FileSystem& base_;
   mutable std::mutex mutex_;
   std::optional<Fault> fault_;
+  std::optional<std::uint64_t> wall_clock_us_;
   std::uint64_t until_ = 0;
   std::size_t bytes_before_failure_ = 0;
   std::size_t write_bytes_max_ = SIZE_MAX;

@@ -106,6 +106,10 @@ class SimFileSystem final : public FileSystem {
   Status sync_dir(const std::string& path) override;
   Result<std::unique_ptr<FileLock>> lock(const std::string& path) override;
   Result<FileKind> kind(const std::string& path) override;
+  /// The same moment in each life, and a microsecond for each event.
+  [[nodiscard]] std::uint64_t wall_clock_us() const override;
+  /// The same bytes in each life that starts from the same image.
+  void random(std::span<std::byte> into) override;
 
   void inject(const Fault& fault);
   void clear_fault();
@@ -138,6 +142,7 @@ class SimFileSystem final : public FileSystem {
   std::set<std::string> locked_;
   std::vector<Event> trace_;
   std::uint32_t inodes_ = 0;
+  std::uint64_t random_state_ = 0;
   std::array<std::uint64_t, static_cast<std::size_t>(Operation::count)> calls_{};
   std::optional<Fault> fault_;
   std::uint64_t fault_at_ = 0;
