@@ -89,7 +89,7 @@ void Graph::reclaim(const Retired& item) {
       if (embeddings.nodes() != 0) {
         embeddings.erase(id_bits::make(item.address, nodes.at(item.address).generation()));
       }
-      if (base::mutant(base::Mutant::freed_at_once)) {
+      if (base::mutant(base::Mutant::generation_kept)) {
         NodeRecord& record = nodes.at(item.address);
         record.word.fetch_sub(1, std::memory_order_acq_rel);
       }

@@ -111,7 +111,7 @@ class Hunt {
   bool damage(const std::vector<Workload>& all, const std::string& name) {
     for (const Workload& workload : all) {
       if (workload.name == name) {
-        const DamageCounts found = damage_at_rest(workload, 5);
+        const DamageCounts found = damage_at_rest(workload, 29);
         if (!found.violations.empty()) {
           note(name, found.violations.front(), cases_ + found.violations.front().cases);
         }
@@ -192,6 +192,29 @@ Verdict hunt(const MutantInfo& info, double seconds) {
 
 std::optional<std::string> equivalent(Mutant mutant) {
   switch (mutant) {
+    case Mutant::mark_too_high:
+      return "of the marks only those behind a fault are believed, and one write is in flight at a "
+             "time: whoever reads the mark has read its group";
+    case Mutant::salt_left_out:
+      return "a segment that is used again starts at a sequence above all that it held";
+    case Mutant::segment_not_synced:
+      return "the sync of the first group makes the file's size and bytes durable too";
+    case Mutant::snapshot_listed_too_early:
+      return "recovery falls back to the snapshot before, whose log is still there";
+    case Mutant::old_snapshot_deleted_first:
+      return "the newer snapshot is listed by then, and nobody asks for the old one";
+    case Mutant::binding_ignored:
+      return "recovery deletes snapshots that are not listed, and none is listed before the log is "
+             "durable to its end; files of another history are in the tests of recovery";
+    case Mutant::redo_from_begin:
+      return "an entry and its version appear in one section: what is below the begin is in the "
+             "snapshot, and the log below it is for undo only";
+    case Mutant::redo_takes_losers:
+      return "history is repeated, and undo takes back what carries a loser's sequence";
+    case Mutant::losers_left_open:
+      return "who has no end is a loser in each later recovery too; the entry is bookkeeping";
+    case Mutant::slots_of_losers_forgotten:
+      return "nobody was told of the id, and the loser's entries carry other sequences";
     default: return std::nullopt;
   }
 }

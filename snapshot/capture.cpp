@@ -39,9 +39,11 @@ Emitted newest_logged(Head head, std::uint64_t visible) {
       const std::uint32_t distance = base::mutant(base::Mutant::unlogged_taken_for_logged)
                                          ? std::max(1U, graph::logged_distance(*version))
                                          : graph::logged_distance(*version);
-      const bool passed = base::mutant(base::Mutant::uncommitted_delete_passed_over) &&
-                          version->has(Version::tombstone);
-      if (distance != 0 && !passed) {
+      if (distance != 0) {
+        if (base::mutant(base::Mutant::uncommitted_delete_left_out) &&
+            version->has(Version::tombstone)) {
+          return {};
+        }
         const std::uint64_t first = graph::status_of(stamp)->first.load(std::memory_order_acquire);
         const std::uint64_t wrong = base::mutant(base::Mutant::label_of_commit_too_high) ? 1 : 0;
         return {true, version->has(Version::tombstone), first + distance + wrong, version->image()};

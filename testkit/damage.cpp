@@ -20,32 +20,63 @@ class Damage {
 
   DamageCounts run(std::uint32_t one_bit_in) {
     SimFileSystem files;
-    {
-      Trial trial(workload_, files);
-      Status done = trial.execute();
-      ledger_ = trial.ledger();
-      middle_ = files.cache();
-      done = done && trial.open_store() != nullptr ? trial.reopen() : std::move(done);
-      if (!done) {
-        violate("the workload failed without damage: " + done.error().message(), "");
-        return std::move(counts_);
-      }
-      const Status closed = trial.open_store()->close();
-      if (!closed) {
-        violate("the store does not close: " + closed.error().message(), "");
-        return std::move(counts_);
-      }
+    Trial trial(workload_, files);
+    Status done = trial.execute();
+    if (!done || trial.open_store() == nullptr) {
+      violate("the workload failed without damage", "");
+      return std::move(counts_);
     }
-    image_ = files.cache();
-    for (const auto& [path, content] : image_.files) {
-      bits(path, content->bytes, one_bit_in);
-      sectors(path, content->bytes);
-      whole_files(path);
+    ledger_ = trial.ledger();
+    const Image crashed = files.cache();
+    done = trial.reopen();
+    middle_ = files.cache();
+    done = done ? trial.close() : std::move(done);
+    if (!done) {
+      violate("the store does not close: " + done.error().message(), "");
+      return std::move(counts_);
+    }
+    closed_store(files.cache(), one_bit_in);
+    if (Trial::options_of(workload_, files).sync == SyncMode::immediate) {
+      crashed_store(crashed, one_bit_in);
     }
     return std::move(counts_);
   }
 
  private:
+  void closed_store(Image image, std::uint32_t one_bit_in) {
+    image_ = std::move(image);
+    lower_ = ledger_.steps.size();
+    for (const auto& [path, content] : image_.files) {
+      bits(path, content->bytes, one_bit_in);
+      sectors(path, content->bytes);
+      whole_files(path);
+    }
+  }
+
+  /// Damage to the last group before a crash cannot be told from a tail that was never synced.
+  void crashed_store(const Image& image, std::uint32_t one_bit_in) {
+    image_ = image;
+    for (const auto& [path, content] : image_.files) {
+      const bool log = path.find("/wal/") != std::string::npos;
+      lower_ = ledger_.steps.size() - (log && !ledger_.steps.empty() ? 1 : 0);
+      bits(path, content->bytes, one_bit_in);
+      Image lost = image_;
+      lost.files.erase(path);
+      lower_ = ledger_.steps.size();
+      examine(lost, "after a crash, " + path, "lost");
+    }
+  }
+
+  static bool is_snapshot(const std::string& path) {
+    return path.find("/snapshots/") != std::string::npos;
+  }
+  /// One of several snapshots is damaged, and nothing else: the other one stands in.
+  [[nodiscard]] bool can_fall_back(const std::string& path) const {
+    return is_snapshot(path) &&
+           std::count_if(image_.files.begin(), image_.files.end(),
+                         [](const auto& file) { return is_snapshot(file.first); }) > 1;
+  }
+
   void bits(const std::string& path, const Bytes& bytes, std::uint32_t one_in) {
     for (std::size_t bit = 0; bit < bytes.size() * 8; bit += one_in) {
       Bytes damaged = bytes;
@@ -84,12 +115,12 @@ class Damage {
   void whole_files(const std::string& path) {
     Image lost = image_;
     lost.files.erase(path);
-    examine(lost, path + " lost");
+    examine(lost, path, "lost");
     if (const auto old = middle_.files.find(path); old != middle_.files.end()) {
       Image aged = image_;
       aged.files[path] = old->second;
       if (aged.files[path]->hash != image_.files[path]->hash) {
-        examine(aged, path + " as it was before the last close");
+        examine(aged, path, "as it was before the last close");
       }
     }
     const Bytes& bytes = image_.files[path]->bytes;
@@ -104,11 +135,12 @@ class Damage {
   void examine(const std::string& path, Bytes bytes, const std::string& what) {
     Image damaged = image_;
     damaged.files[path] = std::make_shared<Blob>(std::move(bytes));
-    examine(damaged, path + ", " + what);
+    examine(damaged, path, what);
   }
 
   /// The right state, or a refusal that says where and has changed nothing.
-  void examine(const Image& image, const std::string& what) {
+  void examine(const Image& image, const std::string& path, const std::string& damage) {
+    const std::string what = path + ", " + damage;
     ++counts_.cases;
     SimFileSystem files(image);
     const auto store = Store::open(store_path, Trial::options_of(workload_, files));
@@ -118,17 +150,56 @@ class Damage {
         violate("a refusal that names no file: " + store.error().message(), what);
       } else if (files.events() != 0) {
         violate("a refusal that changed the disk: " + store.error().message(), what);
+      } else if (can_fall_back(path)) {
+        violate("the older snapshot does not stand in: " + store.error().message(), what);
+      } else {
+        salvage(image, what);
       }
       return;
     }
     std::size_t steps = 0;
     const std::size_t all = ledger_.steps.size();
-    if (auto wrong = compare_state(*store, workload_, ledger_, {all, all}, steps)) {
+    if (auto wrong = compare_state(*store, workload_, ledger_, {lower_, all}, steps)) {
       violate(*wrong, what);
     } else {
       ++counts_.right_state;
     }
     files.power_off();
+  }
+
+  /// What can be saved is a state that was, and opens as that from then on, whatever the salvage
+  /// itself did not sync.
+  void salvage(const Image& image, const std::string& what) {
+    SimFileSystem files(image);
+    Options options = Trial::options_of(workload_, files);
+    options.salvage = true;
+    std::size_t steps = 0;
+    {
+      const auto store = Store::open(store_path, options);
+      if (!store) {
+        return;
+      }
+      ++counts_.salvaged;
+      const Bounds any{0, ledger_.steps.size()};
+      if (auto wrong = compare_state(*store, workload_, ledger_, any, steps)) {
+        violate("salvage: " + *wrong, what);
+        return;
+      }
+      files.power_off();
+    }
+    Disk disk(image);
+    for (const Event& event : files.trace()) {
+      disk.apply(event);
+    }
+    SimFileSystem left(
+        disk.crash({std::vector<bool>(disk.pending().size(), false), {}, Strategy::drop_all}));
+    const auto again = Store::open(store_path, Trial::options_of(workload_, left));
+    if (!again) {
+      violate("what was salvaged is refused: " + again.error().message(), what);
+    } else if (auto wrong = compare_state(*again, workload_, ledger_, {0, steps}, steps)) {
+      violate("what was salvaged is something else: " + *wrong, what);
+    }
+    left.power_off();
   }
 
   void violate(const std::string& what, const std::string& damage) {
@@ -145,6 +216,7 @@ class Damage {
   Ledger ledger_;
   Image image_;
   Image middle_;
+  std::size_t lower_ = 0;  ///< steps that must be there
   DamageCounts counts_;
 };
 

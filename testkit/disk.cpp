@@ -119,7 +119,24 @@ void Disk::apply(const Event& event) {
       std::erase_if(pending_, mine);
       break;
     }
+    case Event::Kind::power_loss: start_again(event); break;
     default: pending_.push_back(&event); break;
+  }
+}
+
+void Disk::start_again(const Event& event) {
+  Keep keep;
+  for (const std::byte mark : event.bytes->bytes) {
+    keep.kept.push_back(mark != std::byte{0});
+  }
+  Image image = crash(keep);
+  pending_.clear();
+  durable_ = {{}, std::move(image.directories)};
+  contents_.resize(std::max<std::size_t>(contents_.size(), event.inode));
+  for (const auto& [path, content] : image.files) {
+    durable_.files.emplace_hint(durable_.files.end(), path,
+                                static_cast<std::uint32_t>(contents_.size()));
+    contents_.push_back(content);
   }
 }
 

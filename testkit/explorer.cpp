@@ -32,6 +32,10 @@ class Explorer::Search {
     Trial reference(workload_, files);
     const Status done = reference.execute(steps_max_);
     reference_ = reference.ledger();
+    if (reference.violation()) {
+      report(*reference.violation(), "reference");
+      return std::move(out_);
+    }
     if (!done && !ended_early(done)) {
       report("the workload failed without a fault: " + done.error().message(), "reference");
       return std::move(out_);
@@ -176,6 +180,9 @@ class Explorer::Search {
       const std::vector<Event> trace = files.trace();
       const Ledger ledger = run.ledger();
       fault_ = fault;
+      if (run.violation()) {
+        report("after the fault: " + *run.violation(), fault.to_string());
+      }
       if (!done && !files.fault_met() && !ended_early(done)) {
         report("an error without a fault: " + done.error().message(), fault.to_string());
       }

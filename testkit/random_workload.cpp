@@ -69,7 +69,8 @@ class Mix {
       case 95: return trial_.sync();
       case 96: return trial_.store().maintain();
       case 97: return trial_.backup("/copy" + std::to_string(++copies_));
-      default: return reopen();
+      case 98: return reopen();
+      default: return crash();
     }
   }
 
@@ -102,6 +103,24 @@ class Mix {
       lane.reset();
     }
     return trial_.reopen();
+  }
+
+  /// The process dies, on every second occasion with the power.
+  Status crash() {
+    std::vector<Transaction> open;
+    for (auto& lane : lanes_) {
+      if (lane) {
+        open.push_back(std::move(lane->transaction));
+        lane.reset();
+      }
+    }
+    if (take(2) == 0) {
+      return trial_.die(std::move(open));
+    }
+    const std::uint64_t chosen = word_ == 0 ? 1 : word_;
+    return trial_.lose_power(std::move(open), [chosen](std::size_t i, std::size_t) {
+      return (chosen >> (i % 16) & 1U) != 0;
+    });
   }
 
   Status change(Writer& writer) {

@@ -1,3 +1,4 @@
+#include <selvedge/testkit/disk.h>
 #include <selvedge/testkit/sim_file_system.h>
 
 #include <algorithm>
@@ -66,6 +67,7 @@ std::string Event::to_string() const {
     case Kind::unlink: return "unlink " + path;
     case Kind::mkdir: return "mkdir " + path;
     case Kind::sync_dir: return "sync directory " + path;
+    case Kind::power_loss: return "power loss, and a new start";
   }
   return {};
 }
@@ -187,9 +189,14 @@ tl::unexpected<Error> refuse(ErrorCode code, const char* what, const std::string
 
 }  // namespace
 
-SimFileSystem::SimFileSystem(const Image& start)
-    : directories_(start.directories), random_state_(start.hash()) {
-  for (const auto& [path, content] : start.files) {
+SimFileSystem::SimFileSystem(const Image& start) : start_(start), random_state_(start.hash()) {
+  start_from(start);
+}
+
+void SimFileSystem::start_from(const Image& image) {
+  directories_ = image.directories;
+  names_.clear();
+  for (const auto& [path, content] : image.files) {
     auto inode = std::make_shared<Inode>();
     inode->id = inodes_++;
     inode->shared = content;
@@ -355,6 +362,30 @@ bool SimFileSystem::fault_met() const {
 std::size_t SimFileSystem::fault_event() const {
   const std::lock_guard lock(mutex_);
   return fault_event_.value_or(trace_.size());
+}
+
+void SimFileSystem::restart() {
+  const std::lock_guard lock(mutex_);
+  off_ = false;
+}
+
+void SimFileSystem::restart_after_power_loss(
+    const std::function<bool(std::size_t, std::size_t)>& kept) {
+  const std::lock_guard lock(mutex_);
+  Disk disk(start_);
+  for (const Event& event : trace_) {
+    disk.apply(event);
+  }
+  Keep keep;
+  Bytes marks;
+  const std::size_t pending = disk.pending().size();
+  for (std::size_t i = 0; i < pending; ++i) {
+    keep.kept.push_back(kept(i, pending));
+    marks.push_back(keep.kept.back() ? std::byte{1} : std::byte{0});
+  }
+  trace_.push_back({Event::Kind::power_loss, inodes_, 0, std::make_shared<Blob>(marks), "/", {}});
+  start_from(disk.crash(keep));
+  off_ = false;
 }
 
 void SimFileSystem::power_off() {

@@ -190,11 +190,8 @@ Status Trial::settle(const Status& outcome) {
     return fail(outcome.error().clone());
   }
   if (reference_ == nullptr) {
-    const ReadView view = store_->read();
-    ledger_.steps.back().state = state_hash(view);
-    for (auto node = view.nodes(); node.next();) {
-      ledger_.steps.back().nodes.push_back(node.id().value);
-    }
+    note_state(ledger_.steps.back());
+    note_gone(ledger_.steps.size() - 1);
   }
   ++steps_done_;
   if (options_.sync == SyncMode::immediate) {
@@ -202,6 +199,38 @@ Status Trial::settle(const Status& outcome) {
     report();
   }
   return {};
+}
+
+void Trial::note_state(Step& step) {
+  const ReadView view = store_->read();
+  step.state = state_hash(view);
+  for (auto node = view.nodes(); node.next();) {
+    step.nodes.push_back(node.id().value);
+  }
+  for (auto edge = view.edges(); edge.next();) {
+    step.edges.push_back(edge.edge().id().value);
+  }
+}
+
+/// What was in the state before a step and is not in its own must not come back.
+void Trial::note_gone(std::size_t index) {
+  const auto compare = [&](std::vector<std::uint64_t> Step::*ids, std::set<std::uint64_t>& gone) {
+    const auto& now = ledger_.steps[index].*ids;
+    for (const std::uint64_t id : now) {
+      if (gone.count(id) != 0 && !violation_) {
+        violation_ = "an id is given out again: " + std::to_string(id);
+      }
+    }
+    if (index > 0) {
+      const auto& before = ledger_.steps[index - 1].*ids;
+      gone.insert(before.begin(), before.end());
+      for (const std::uint64_t id : now) {
+        gone.erase(id);
+      }
+    }
+  };
+  compare(&Step::nodes, gone_nodes_);
+  compare(&Step::edges, gone_edges_);
 }
 
 Status Trial::commit(Transaction& transaction) {
@@ -241,6 +270,70 @@ Status Trial::close() {
 Status Trial::reopen() {
   SELVEDGE_TRY(close());
   return open();
+}
+
+Status Trial::die(std::vector<Transaction> open) {
+  return next_life(std::move(open), [this] { simulated_->restart(); });
+}
+
+Status Trial::lose_power(std::vector<Transaction> open,
+                         const std::function<bool(std::size_t, std::size_t)>& kept) {
+  return next_life(std::move(open), [&] { simulated_->restart_after_power_loss(kept); });
+}
+
+Status Trial::next_life(std::vector<Transaction> open, const std::function<void()>& restart) {
+  SELVEDGE_TRY(issue());
+  Bounds before = ledger_.bounds(now());
+  --before.upper;  // the step that was just issued is this one
+  if (simulated_ == nullptr) {
+    open.clear();
+    SELVEDGE_TRY(close());
+    before.lower = before.upper;
+  } else {
+    simulated_->power_off();
+    open.clear();
+    store_.reset();
+    restart();
+  }
+  SELVEDGE_TRY(this->open());
+  return take_up(before);
+}
+
+/// The state that recovery returned is a step of its own: it is durable, whatever was issued.
+Status Trial::take_up(Bounds before) {
+  const std::uint64_t found = state_hash(store_->read());
+  std::size_t steps = before.upper + 1;
+  while (steps > before.lower && ledger_.state(steps - 1) != found) {
+    --steps;
+  }
+  if (steps == before.lower) {
+    violation_ = "after the process died: expected the state after step " +
+                 std::to_string(before.lower) + " to " + std::to_string(before.upper);
+    return fail(ErrorCode::corruption, *violation_);
+  }
+  --steps;
+  if (reference_ != nullptr && ledger_.steps.back().state != found) {
+    ledger_.steps.back().state = found;
+    ledger_.steps.back().acknowledged = now();
+    return fail(ErrorCode::finished, "from here on it is another run");
+  }
+  Step& step = ledger_.steps.back();
+  if (reference_ == nullptr) {
+    note_state(step);
+    for (std::size_t i = steps; i < before.upper; ++i) {
+      ledger_.steps[i].nodes = step.nodes;  // what happened in them never did
+      ledger_.steps[i].edges = step.edges;
+    }
+    gone_nodes_.clear();
+    gone_edges_.clear();
+    for (std::size_t i = 0; i < ledger_.steps.size(); ++i) {
+      note_gone(i);
+    }
+  }
+  step.acknowledged = now();
+  steps_done_ = ledger_.steps.size();
+  report();
+  return {};
 }
 
 Status Trial::backup(const std::string& directory) {

@@ -285,6 +285,112 @@ Status rotation(Trial& trial) {
   return trial.alone([&](Store& store) { return store.set(a, "v", 0); });
 }
 
+// --- several lives -----------------------------------------------------------------------------
+
+std::vector<Transaction> casualties(Transaction transaction) {
+  std::vector<Transaction> open;
+  open.push_back(std::move(transaction));
+  return open;
+}
+
+/// What a process wrote and did not sync is read by the next one, shown, and therefore durable.
+Status killed(Trial& trial) {
+  SELVEDGE_TRY(const NodeId a, node(trial, "N", 1));
+  for (int i = 0; i < 4; ++i) {
+    SELVEDGE_TRY(trial.alone([&](Store& store) {
+      return store.set(a, "v", std::string(700, static_cast<char>('a' + i)));
+    }));
+  }
+  SELVEDGE_TRY(auto loser, trial.begin());
+  SELVEDGE_TRY(loser.set(a, "v", 7));
+  SELVEDGE_TRY(trial.die(casualties(std::move(loser))));
+  SELVEDGE_TRY(node(trial, "M", 2));
+  SELVEDGE_TRY(trial.die());
+  return must(node(trial, "M", 3));
+}
+
+/// Of several writes the first one is lost with the power and later ones are not. Their sequences
+/// are given again, their segment is used again, and nothing of them comes back.
+Status lost_and_reused(Trial& trial) {
+  const auto change = [&](NodeId id, int value) {
+    return trial.alone([&](Store& store) { return store.set(id, "v", value); });
+  };
+  SELVEDGE_TRY(const NodeId a, node(trial, "N", 1));
+  SELVEDGE_TRY(trial.sync());
+  for (int i = 0; i < 12; ++i) {
+    SELVEDGE_TRY(change(a, 100 + i));
+    SELVEDGE_TRY(trial.store().maintain());
+  }
+  SELVEDGE_TRY(trial.lose_power({}, [](std::size_t i, std::size_t) { return i != 0; }));
+  for (int i = 0; i < 3; ++i) {
+    SELVEDGE_TRY(trial.store().checkpoint());
+    for (int k = 0; k < 3; ++k) {
+      SELVEDGE_TRY(change(a, 200 + 10 * i + k));
+      SELVEDGE_TRY(trial.sync());
+    }
+  }
+  return change(a, 300);
+}
+
+/// A transaction that the crash cuts off after it streamed, in every later life of its entries.
+Status losers_and_checkpoints(Trial& trial) {
+  SELVEDGE_TRY(const NodeId a, node(trial, "N", 1));
+  SELVEDGE_TRY(const NodeId b, node(trial, "N", 2));
+  SELVEDGE_TRY(auto loser, trial.begin());
+  SELVEDGE_TRY(loser.set(a, "v", 100));
+  SELVEDGE_TRY(loser.savepoint());
+  SELVEDGE_TRY(loser.set(a, "v", 101));
+  SELVEDGE_TRY(const Savepoint mark, loser.savepoint());
+  SELVEDGE_TRY(loser.set(a, "v", std::string(300, 'x')));
+  SELVEDGE_TRY(loser.delete_node(b));
+  SELVEDGE_TRY(trial.store().checkpoint());
+  SELVEDGE_TRY(loser.rollback_to(mark));
+  SELVEDGE_TRY(loser.create_node({"Lost"}, {{"v", std::string(300, 'y')}}));
+  SELVEDGE_TRY(trial.store().checkpoint());
+  SELVEDGE_TRY(trial.lose_power(casualties(std::move(loser)),
+                                [](std::size_t, std::size_t) { return true; }));
+  SELVEDGE_TRY(trial.store().checkpoint());
+  SELVEDGE_TRY(node(trial, "M", 3));
+  SELVEDGE_TRY(trial.store().checkpoint());
+  return trial.alone([&](Store& store) { return store.set(a, "v", 4); });
+}
+
+/// Others write what an aborted transaction had logged.
+Status after_aborts(Trial& trial) {
+  SELVEDGE_TRY(const NodeId a, node(trial, "N", 1));
+  SELVEDGE_TRY(auto loser, trial.begin());
+  SELVEDGE_TRY(loser.set(a, "v", std::string(300, 'x')));
+  SELVEDGE_TRY(loser.create_node({"Lost"}, {{"v", 3}}));
+  SELVEDGE_TRY(loser.abort("not wanted"));
+  SELVEDGE_TRY(auto winner, trial.begin());
+  SELVEDGE_TRY(winner.set(a, "v", 2));
+  SELVEDGE_TRY(winner.create_node({"Kept"}, {{"v", 4}}));
+  SELVEDGE_TRY(trial.commit(winner));
+  SELVEDGE_TRY(trial.store().checkpoint());
+  SELVEDGE_TRY(auto other, trial.begin());
+  SELVEDGE_TRY(other.delete_node(a));
+  return trial.commit(other);
+}
+
+/// The first entries after a checkpoint's begin, to what its scan has passed already, and versions
+/// that come on top of those that it has just read.
+Status just_behind_the_scan(Trial& trial) {
+  SELVEDGE_TRY(const NodeId a, node(trial, "N", 1));
+  SELVEDGE_TRY(node(trial, "N", 2));
+  trial.during("checkpoint.node", 2,
+               [&] { return trial.alone([&](Store& store) { return store.set(a, "v", 3); }); });
+  SELVEDGE_TRY(trial.store().checkpoint());
+  SELVEDGE_TRY(auto late, trial.begin());
+  SELVEDGE_TRY(late.set(a, "v", 10));
+  trial.during("checkpoint.head_read", 1, [&]() -> Status {
+    SELVEDGE_TRY(late.savepoint());
+    SELVEDGE_TRY(late.set(a, "v", 11));
+    return trial.commit(late);
+  });
+  SELVEDGE_TRY(trial.store().checkpoint());
+  return trial.alone([&](Store& store) { return store.set(a, "w", 5); });
+}
+
 /// The second copy is taken in the middle of a transaction, and holds nothing of it.
 Status backups(Trial& trial) {
   SELVEDGE_TRY(const NodeId a, node(trial, "N", 1));
@@ -334,6 +440,11 @@ std::vector<Workload> standard_workloads() {
   const auto small_buffer = [](Options& options) { options.transaction_buffer_bytes = 0; };
   const auto batch = [](Options& options) { options.sync = SyncMode::batch; };
   const auto none = [](Options& options) { options.sync = SyncMode::none; };
+  const auto small_log = [](Options& options) {
+    options.sync = SyncMode::none;
+    options.log_buffer_bytes = 1 << 10;
+  };
+  const auto frames_of_two = [](Options& options) { options.transaction_buffer_bytes = 300; };
   const auto compressed = [](Options& options) {
     options.snapshot_compression = Compression::zstd;
   };
@@ -363,6 +474,15 @@ std::vector<Workload> standard_workloads() {
       {"backups", backups},
       {"backups-streaming", backups, small_buffer},
       {"backups-unsynced", backups, none},
+      {"rotation-unsynced", rotation, none},
+      {"killed", killed},
+      {"killed-unsynced", killed, small_log},
+      {"killed-streaming", killed, small_buffer},
+      {"lost-and-reused", lost_and_reused, batch},
+      {"losers-and-checkpoints", losers_and_checkpoints, small_buffer},
+      {"losers-and-checkpoints-in-pairs", losers_and_checkpoints, frames_of_two},
+      {"after-aborts", after_aborts, small_buffer},
+      {"just-behind-the-scan", just_behind_the_scan},
       {"embeddings", embeddings},
       {"unsynced-batch", unsynced, batch},
       {"unsynced-none", unsynced, none},

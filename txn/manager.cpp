@@ -502,7 +502,7 @@ Result<Manager::CheckpointStart> Manager::checkpoint_start() {
     }
   }
   if (base::mutant(base::Mutant::low_water_too_high)) {
-    start.low_water = std::min(start.low_water + 1, start.begin);
+    ++start.low_water;
   }
   return start;
 }

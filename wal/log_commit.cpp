@@ -170,7 +170,7 @@ Log::Cut Log::cut(const Request& wanted) {
     result.buffer = active_;
     result.file = segment_.file;
     result.offset = segment_.written;
-    result.sync = wanted.sync || (seal && !base::mutant(base::Mutant::seal_without_sync));
+    result.sync = seal ? !base::mutant(base::Mutant::seal_without_sync) : wanted.sync;
     segment_.written += active_->filled;
     active_ = active_ == &buffers_[0] ? &buffers_[1] : &buffers_[0];
     if (!next) {

@@ -84,6 +84,7 @@ class Disk {
   };
   using Changed = std::map<std::uint32_t, Bytes>;
   [[nodiscard]] Bytes& changed(Changed& all, std::uint32_t inode) const;
+  void start_again(const Event& event);
   void apply_torn(Bytes& bytes, const Event& event, const Tear& tear) const;
 
   Names durable_;

@@ -91,6 +91,7 @@ struct DamageCounts {
   std::uint64_t cases = 0;
   std::uint64_t right_state = 0;  ///< opened, all acknowledged steps there
   std::uint64_t refused = 0;      ///< with file (and offset), nothing on disk changed
+  std::uint64_t salvaged = 0;     ///< of the refused, those that a salvage opens
   std::vector<Violation> violations;
 };
 

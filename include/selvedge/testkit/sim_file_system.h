@@ -4,6 +4,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -37,15 +38,16 @@ struct Image {
 /// One thing that a program did to the disk, in the order in which it did them.
 struct Event {
   enum class Kind : std::uint8_t {
-    create,     ///< path -> inode, empty
-    write,      ///< inode, offset, bytes
-    resize,     ///< inode to `offset` bytes; new ones read as zeros
-    sync_file,  ///< inode
-    lost_sync,  ///< a sync of the inode failed: what was pending will never be written
-    rename,     ///< path to `to`
-    unlink,     ///< path
-    mkdir,      ///< path
-    sync_dir,   ///< path
+    create,      ///< path -> inode, empty
+    write,       ///< inode, offset, bytes
+    resize,      ///< inode to `offset` bytes; new ones read as zeros
+    sync_file,   ///< inode
+    lost_sync,   ///< a sync of the inode failed: what was pending will never be written
+    rename,      ///< path to `to`
+    unlink,      ///< path
+    mkdir,       ///< path
+    sync_dir,    ///< path
+    power_loss,  ///< what was pending is there or gone, as `bytes` says; inodes start at `inode`
   };
   Kind kind = Kind::create;
   std::uint32_t inode = 0;
@@ -119,6 +121,11 @@ class SimFileSystem final : public FileSystem {
   [[nodiscard]] std::size_t fault_event() const;
   /// Everything fails from now on, and nothing is noted: the program can be thrown away.
   void power_off();
+  /// After `power_off`: the next program starts on what the last one wrote, synced or not.
+  void restart();
+  /// After `power_off`: the next program starts on what a disk can leave. `kept(i, n)` says whether
+  /// the i-th of n pending operations got there.
+  void restart_after_power_loss(const std::function<bool(std::size_t, std::size_t)>& kept);
 
   /// Number of events so far; 0 as long as nothing on the disk was changed.
   [[nodiscard]] std::size_t events() const;
@@ -135,7 +142,9 @@ class SimFileSystem final : public FileSystem {
   Status check(Operation operation, const std::string& path, Fault::Effect* effect = nullptr);
   Inode* find(const std::string& path);
   [[nodiscard]] bool has_directory(const std::string& path) const;
+  void start_from(const Image& image);
 
+  const Image start_;
   mutable std::mutex mutex_;
   std::map<std::string, std::shared_ptr<Inode>> names_;
   std::set<std::string> directories_;

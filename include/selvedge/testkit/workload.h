@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,7 +28,9 @@ struct Step {
   std::size_t issued = 0;                   ///< events before its commit was asked for
   std::optional<std::size_t> acknowledged;  ///< events when it was known to be durable
   std::uint64_t state = 0;                  ///< hash of the state with it, from a run that succeeds
-  std::vector<std::uint64_t> nodes = {};    ///< ids in that state: they are never given out again
+  /// Ids in that state: they are never given out again.
+  std::vector<std::uint64_t> nodes = {};
+  std::vector<std::uint64_t> edges = {};
 };
 
 /// A backup: a store of its own that holds the state after a step.
@@ -113,6 +116,15 @@ class Trial {
   Status sync();
   /// Closes and opens the store: all steps so far are durable.
   Status reopen();
+  /// The process dies where it stands, with the transactions handed over, and the next one opens
+  /// the store: what was written is there, synced or not, and what the opened store shows is
+  /// durable from then on. No view or cursor of before may be left. On a real file system, where
+  /// others do the killing, the store is closed and opened.
+  Status die(std::vector<Transaction> open = {});
+  /// As `die`, and the power fails with it. `kept(i, n)` says whether the i-th of n operations that
+  /// were not synced is on the disk.
+  Status lose_power(std::vector<Transaction> open,
+                    const std::function<bool(std::size_t, std::size_t)>& kept);
   /// Closes the store: all steps so far are durable. For the end.
   Status close();
   /// Copies the store. A crash from now on must leave the copy, with all steps so far; one before
@@ -124,6 +136,9 @@ class Trial {
 
   /// What is known when it is over.
   [[nodiscard]] const Ledger& ledger() const { return ledger_; }
+  /// What was wrong in the middle of the run: a state after `die` that must not be, an id given out
+  /// twice.
+  [[nodiscard]] const std::optional<std::string>& violation() const { return violation_; }
   /// The store, if it is open: to look at it when the body has ended.
   [[nodiscard]] Store* open_store() { return store_ ? &*store_ : nullptr; }
 
@@ -132,6 +147,10 @@ class Trial {
 
  private:
   Status open();
+  Status next_life(std::vector<Transaction> open, const std::function<void()>& restart);
+  Status take_up(Bounds before);
+  void note_state(Step& step);
+  void note_gone(std::size_t index);
   Status issue();
   Status settle(const Status& outcome);
   void acknowledge_all();
@@ -151,6 +170,9 @@ class Trial {
   std::unique_ptr<Seams> seams_;
   Status seam_status_;
   std::size_t steps_done_ = 0;  ///< without one that nobody knows about
+  std::set<std::uint64_t> gone_nodes_;
+  std::set<std::uint64_t> gone_edges_;
+  std::optional<std::string> violation_;
 };
 
 /// The store's directory in every run, below its root.
