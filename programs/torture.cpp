@@ -178,8 +178,10 @@ int main(int argc, char** argv) {
   app.add_option("--workload", settings.workload, "only this one; `random`: only the random ones");
   app.add_option("--depth", settings.depth,
                  "crashes in a row (default: 2 for small workloads and some random ones, else 1)");
-  app.add_option("--replay", settings.replay,
-                 "go to this token of --workload and say what is there");
+  app.add_option(
+      "--replay", settings.replay,
+      "go to this token of --workload and say what is there: [STEPS@]LEVEL[/LEVEL...], a "
+      "level being [FAULT|]EVENT:MASK[:TEAR], or at the end FAULT, or alone `run`");
   app.add_option("--words", words, "of a random workload to replay")->delimiter(',');
   app.add_flag("--json", settings.json, "the last line as JSON");
   CLI11_PARSE(app, argc, argv);

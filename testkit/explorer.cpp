@@ -9,6 +9,10 @@
 
 namespace selvedge::testkit {
 
+namespace {
+constexpr std::size_t all_steps = ~std::size_t{0};
+}  // namespace
+
 void Counts::add(const Counts& other) {
   workloads += other.workloads;
   crash_states += other.crash_states;
@@ -26,67 +30,53 @@ class Explorer::Search {
   Search(const Workload& workload, const ExploreOptions& options, std::size_t steps_max)
       : workload_(workload), options_(options), steps_max_(steps_max) {}
 
-  Exploration run() {
+  Exploration explore() {
     ++out_.counts.workloads;
-    SimFileSystem files;
-    Trial reference(workload_, files);
-    const Status done = reference.execute(steps_max_);
-    reference_ = reference.ledger();
-    if (reference.violation()) {
-      report(*reference.violation(), "reference");
+    const Run reference = run({});
+    if (!out_.violations.empty()) {
       return std::move(out_);
     }
-    if (!done && !ended_early(done)) {
-      report("the workload failed without a fault: " + done.error().message(), "reference");
-      return std::move(out_);
-    }
-    if (const Store* store = reference.open_store()) {
-      if (const CheckReport live = store->check(); !live.faults.empty()) {
-        report("before any crash, the structures disagree: " + live.faults.front(), "reference");
-        return std::move(out_);
-      }
-    }
-    const std::vector<Event> trace = files.trace();
-    crashes(trace, 0, reference_);
+    crashes(reference.trace, 0, reference_);
     if (options_.faults) {
-      for (const Fault& fault : fault_plan(files)) {
+      for (const Fault& fault : reference.plan) {
         if (!going()) {
           break;
         }
-        faulty_run(fault);
+        ++out_.counts.faults;
+        const Run faulty = run(fault);
+        crashes(faulty.trace, faulty.fault_event, faulty.ledger);
+        fault_.reset();
       }
-      faulty_recoveries(trace);
+      faulty_recoveries(reference.trace);
     }
     return std::move(out_);
   }
 
-  /// Goes to one place and reports what is wrong there.
-  Result<std::optional<Violation>> replay(const std::string& token) {
-    SELVEDGE_TRY(const Token parsed, Token::parse(token));
-    SimFileSystem plain;
-    Trial first(workload_, plain);
-    const Status done = first.execute(steps_max_);
-    if (!done && !ended_early(done)) {
-      return fail(done.error().clone());
+  /// Goes to one place and reports what is wrong there. If the undisturbed run is wrong, it is
+  /// that.
+  Result<std::optional<Violation>> replay(const std::string& text) {
+    SELVEDGE_TRY(const Token token, Token::parse(text));
+    steps_max_ = token.steps.value_or(steps_max_);
+    const Token::Level& first = token.levels.front();
+    Run last = run({});
+    if (first.fault && out_.violations.empty()) {
+      last = run(first.fault);
+    } else if (!out_.violations.empty()) {
+      return found();
     }
-    reference_ = first.ledger();
-    std::vector<Event> trace = plain.trace();
-    Ledger ledger = reference_;
-    if (const auto& fault = parsed.levels.front().fault) {
-      SimFileSystem files;
-      files.inject(*fault);
-      Trial run(workload_, files, &reference_);
-      static_cast<void>(run.execute(steps_max_));
-      ledger = run.ledger();
-      trace = files.trace();
-    }
-    return follow(Image{}, trace, ledger, parsed, std::nullopt);
+    return first.point ? follow(Image{}, last.trace, last.ledger, token, std::nullopt) : found();
   }
 
  private:
   struct Level {
     const std::vector<Event>* trace = nullptr;
     Token::Level where;
+  };
+  struct Run {
+    std::vector<Event> trace;
+    Ledger ledger;
+    std::size_t fault_event = 0;
+    std::vector<Fault> plan;  ///< what can be made to fail in it
   };
 
   static bool ended_early(const Status& status) {
@@ -113,12 +103,12 @@ class Explorer::Search {
   void crash_here(const Disk& disk, const std::vector<Event>& trace, std::size_t event,
                   const Ledger& ledger, Bounds bounds, unsigned depth) {
     const std::optional<Fault> fault = std::exchange(fault_, std::nullopt);
-    levels_.push_back({&trace, {fault, {event, {}}}});
+    levels_.push_back({&trace, {fault, CrashPoint{event, {}}}});
     enumerate(disk, options_.seed + event, [&](const Keep& keep) {
       ++out_.counts.crash_states;
       out_.counts.nested += levels_.size() > 1 ? 1U : 0U;
       ++out_.counts.by_strategy.at(static_cast<std::size_t>(keep.strategy));
-      levels_.back().where.point.keep = keep;
+      levels_.back().where.point->keep = keep;
       examine(disk.crash(keep), ledger, bounds, depth);
       return going();
     });
@@ -138,7 +128,7 @@ class Explorer::Search {
     }
     const Verified verified(workload_, image, ledger, bounds);
     if (verified.fault()) {
-      report(*verified.fault(), strategy());
+      report(*verified.fault());
       return;
     }
     const std::vector<Event>& trace = verified.trace();
@@ -155,7 +145,7 @@ class Explorer::Search {
       }
     }
     if (const auto fault = life_after(verified, image); fault && going()) {
-      report(*fault, strategy());
+      report(*fault);
     }
   }
 
@@ -169,33 +159,54 @@ class Explorer::Search {
         disk.crash({std::vector<bool>(disk.pending().size(), false), {}, Strategy::drop_all}));
   }
 
-  /// The workload with one failure in it. What it was told counts.
-  void faulty_run(const Fault& fault) {
-    ++out_.counts.faults;
+  /// The workload, with one failure in it or none; without one it is what all others are held
+  /// against. What it was told counts.
+  Run run(const std::optional<Fault>& fault) {
     SimFileSystem files;
-    files.inject(fault);
-    {
-      Trial run(workload_, files, &reference_);
-      const Status done = run.execute(steps_max_);
-      const std::vector<Event> trace = files.trace();
-      const Ledger ledger = run.ledger();
-      fault_ = fault;
-      if (run.violation()) {
-        report("after the fault: " + *run.violation(), fault.to_string());
-      }
-      if (!done && !files.fault_met() && !ended_early(done)) {
-        report("an error without a fault: " + done.error().message(), fault.to_string());
-      }
-      if (run.open_store() != nullptr) {
-        std::size_t steps = 0;
-        const Bounds bounds{0, ledger.steps.size()};
-        if (auto wrong = compare_state(*run.open_store(), workload_, ledger, bounds, steps)) {
-          report("after the fault: " + *wrong, fault.to_string());
-        }
-      }
-      crashes(trace, files.fault_event(), ledger);
+    if (fault) {
+      files.inject(*fault);
     }
-    fault_.reset();
+    Trial trial(workload_, files, fault ? &reference_ : nullptr);
+    const Status done = trial.execute(steps_max_);
+    Run run{files.trace(), trial.ledger(), files.fault_event(), fault_plan(files)};
+    if (!fault) {
+      reference_ = run.ledger;
+    }
+    fault_ = fault;
+    const bool failed = !done && !files.fault_met() && !ended_early(done);
+    const std::string cause = failed ? done.error().message() : "";
+    if (const auto wrong = fault ? wrong_with_fault(trial, cause) : wrong_by_itself(trial, cause)) {
+      report_run(*wrong, run.trace);
+    }
+    return run;
+  }
+
+  static std::optional<std::string> wrong_by_itself(Trial& trial, const std::string& cause) {
+    if (trial.violation()) {
+      return trial.violation();
+    }
+    if (!cause.empty()) {
+      return "the workload failed without a fault: " + cause;
+    }
+    if (const Store* store = trial.open_store()) {
+      if (const CheckReport live = store->check(); !live.faults.empty()) {
+        return "before any crash, the structures disagree: " + live.faults.front();
+      }
+    }
+    return std::nullopt;
+  }
+
+  std::optional<std::string> wrong_with_fault(Trial& trial, const std::string& cause) const {
+    if (!trial.violation() && !cause.empty()) {
+      return "an error without a fault: " + cause;
+    }
+    std::optional<std::string> wrong = trial.violation();
+    if (const Store* store = trial.open_store(); store != nullptr && !wrong) {
+      std::size_t steps = 0;
+      const Ledger& ledger = trial.ledger();
+      wrong = compare_state(*store, workload_, ledger, {0, ledger.steps.size()}, steps);
+    }
+    return wrong ? "after the fault: " + *wrong : wrong;
   }
 
   /// The recovery of what the workload left, with one failure in it: a typed error or the right
@@ -241,7 +252,7 @@ class Explorer::Search {
     std::size_t steps = 0;
     if (store) {
       if (auto wrong = compare_state(*store, workload_, reference_, bounds, steps)) {
-        report("after a fault in recovery: " + *wrong, fault.to_string());
+        report_run("after a fault in recovery: " + *wrong, files.trace());
       }
     }
     files.power_off();
@@ -252,8 +263,8 @@ class Explorer::Search {
                                           const Ledger& ledger, const Token& token,
                                           std::optional<Bounds> known) {
     const Token::Level& level = token.levels[levels_.size()];
+    const CrashPoint point = level.point.value_or(CrashPoint{trace.size() + 1, {}});
     Disk disk(start);
-    const CrashPoint& point = level.point;
     for (std::size_t event = 0; event < std::min(point.event, trace.size()); ++event) {
       disk.apply(trace[event]);
     }
@@ -269,23 +280,28 @@ class Explorer::Search {
     const Token::Level& next = token.levels[levels_.size()];
     if (next.fault) {
       SimFileSystem files(image);
+      out_.violations.clear();
       reopen_with_fault(files, *next.fault, bounds);
-      return follow(image, files.trace(), ledger, token, bounds);
+      return next.point ? follow(image, files.trace(), ledger, token, bounds) : found();
     }
     const Verified verified(workload_, image, ledger, bounds);
-    const bool open = next.point.event >= verified.recovery_events();
+    const bool open = next.point && next.point->event >= verified.recovery_events();
     const Bounds returned{verified.steps(), verified.steps(), bounds.copies};
     return follow(image, verified.trace(), ledger, token, open ? returned : bounds);
   }
 
   Result<std::optional<Violation>> look(const Image& image, const Ledger& ledger, Bounds bounds) {
     const Verified verified(workload_, image, ledger, bounds);
-    const auto fault = verified.fault() ? verified.fault() : life_after(verified, image);
-    if (!fault) {
-      return std::optional<Violation>{};
+    out_.violations.clear();
+    if (const auto fault = verified.fault() ? verified.fault() : life_after(verified, image)) {
+      report(*fault);
     }
-    report(*fault, "replay");
-    return std::optional<Violation>(std::move(out_.violations.back()));
+    return found();
+  }
+
+  std::optional<Violation> found() {
+    return out_.violations.empty() ? std::nullopt
+                                   : std::optional(std::move(out_.violations.front()));
   }
 
   [[nodiscard]] std::string strategy() const {
@@ -293,17 +309,26 @@ class Explorer::Search {
     for (const Level& level : levels_) {
       text += level.where.fault ? level.where.fault->to_string() + " " : "";
     }
+    const auto& point = levels_.back().where.point;
     return text + (levels_.size() > 1 ? "nested " : "") +
-           name_of(levels_.back().where.point.keep.strategy);
+           (point ? name_of(point->keep.strategy) : "run");
   }
 
-  void report(const std::string& what, const std::string& strategy) {
+  /// What is wrong in a run that nothing stopped.
+  void report_run(const std::string& what, const std::vector<Event>& trace) {
+    levels_.push_back({&trace, {fault_, std::nullopt}});
+    report(what);
+    levels_.pop_back();
+  }
+
+  void report(const std::string& what) {
     Violation violation;
     violation.what = what;
-    violation.strategy = strategy;
+    violation.strategy = strategy();
     violation.cases = out_.counts.distinct_images;
     violation.steps = reference_.steps.size();
     Token token;
+    token.steps = steps_max_ == all_steps ? std::nullopt : std::optional(steps_max_);
     for (const Level& level : levels_) {
       token.levels.push_back(level.where);
       violation.trace += describe(*level.trace, level.where.point);
@@ -314,7 +339,7 @@ class Explorer::Search {
 
   const Workload& workload_;
   const ExploreOptions& options_;
-  const std::size_t steps_max_;
+  std::size_t steps_max_;
   Ledger reference_;
   Exploration out_;
   std::vector<Level> levels_;
@@ -328,13 +353,13 @@ Explorer::~Explorer() = default;
 
 /// What is found is looked for again in shorter runs: the shortest one is reported.
 Exploration Explorer::explore(const Workload& workload) {
-  Exploration found = Search(workload, options_, ~std::size_t{0}).run();
+  Exploration found = Search(workload, options_, all_steps).explore();
   if (found.violations.empty() || !options_.shorten) {
     return found;
   }
   const std::size_t steps = found.violations.front().steps;
   for (std::size_t shorter = 1; shorter < steps; ++shorter) {
-    Exploration again = Search(workload, options_, shorter).run();
+    Exploration again = Search(workload, options_, shorter).explore();
     if (!again.violations.empty()) {
       again.violations.front().cases = found.violations.front().cases;
       found.violations = std::move(again.violations);
@@ -346,7 +371,7 @@ Exploration Explorer::explore(const Workload& workload) {
 
 Result<std::optional<Violation>> Explorer::replay(const Workload& workload,
                                                   const std::string& token) {
-  return Search(workload, options_, ~std::size_t{0}).replay(token);
+  return Search(workload, options_, all_steps).replay(token);
 }
 
 /// As long as a half, a quarter, ... a single word can be left out, it is.

@@ -84,33 +84,49 @@ Result<Fault> parse_fault(std::string_view text) {
 }  // namespace
 
 std::string Token::to_string() const {
-  std::string text;
+  std::string text = steps ? std::to_string(*steps) + "@" : "";
   for (const Level& level : levels) {
-    text += (text.empty() ? "" : "/") + (level.fault ? level.fault->to_string() + "|" : "") +
-            level.point.to_string();
+    text += &level == &levels.front() ? "" : "/";
+    text += level.fault ? level.fault->to_string() + (level.point ? "|" : "") : "";
+    text += level.point ? level.point->to_string() : level.fault ? "" : "run";
   }
   return text;
 }
 
 Result<Token> Token::parse(std::string_view text) {
   Token token;
+  if (const std::size_t at = text.find('@'); at != std::string_view::npos) {
+    std::size_t steps = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + at, steps);
+    if (error != std::errc{} || end != text.data() + at) {
+      return fail(Error(ErrorCode::invalid_argument, "a replay token has no number of steps")
+                      .mismatch("steps@...", std::string(text)));
+    }
+    token.steps = steps;
+    text.remove_prefix(at + 1);
+  }
   for (;;) {
     const std::size_t end = text.find('/');
-    std::string_view part = text.substr(0, end);
+    const std::string_view part = text.substr(0, end);
+    const bool last = end == std::string_view::npos;
     Level& level = token.levels.emplace_back();
-    if (const std::size_t bar = part.find('|'); bar != std::string_view::npos) {
+    const std::size_t bar = part.find('|');
+    const bool crash = !last || part.find_first_of("|:") != std::string_view::npos;
+    if (bar != std::string_view::npos || !(crash || part == "run")) {
       SELVEDGE_TRY(level.fault, parse_fault(part.substr(0, bar)));
-      part.remove_prefix(bar + 1);
     }
-    SELVEDGE_TRY(level.point, CrashPoint::parse(part));
-    if (end == std::string_view::npos) {
+    if (crash) {
+      SELVEDGE_TRY(level.point, CrashPoint::parse(part.substr(level.fault ? bar + 1 : 0)));
+    }
+    if (last) {
       return token;
     }
     text.remove_prefix(end + 1);
   }
 }
 
-std::string describe(const std::vector<Event>& trace, const CrashPoint& point) {
+std::string describe(const std::vector<Event>& trace, const std::optional<CrashPoint>& crash) {
+  const CrashPoint point = crash.value_or(CrashPoint{trace.size(), {}});
   Disk disk{Image{}};
   const std::size_t count = std::min(point.event, trace.size());
   for (std::size_t i = 0; i < count; ++i) {
@@ -128,7 +144,7 @@ std::string describe(const std::vector<Event>& trace, const CrashPoint& point) {
     }
     text += "  " + std::string(fate) + std::to_string(i) + " " + trace[i].to_string() + "\n";
   }
-  return text + "  -- crash --\n";
+  return text + (crash ? "  -- crash --\n" : "");
 }
 
 }  // namespace selvedge::testkit

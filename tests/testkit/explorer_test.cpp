@@ -124,8 +124,10 @@ TEST_F(Exploring, ABrokenInvariantIsFoundShortenedAndReplayed) {
   ASSERT_TRUE(again) << again.error().message();
   ASSERT_TRUE(*again);
   EXPECT_EQ((*again)->what, violation.what);
-  EXPECT_FALSE(Explorer({}).replay(workload, "9999:0."));
-  EXPECT_FALSE(Explorer({}).replay(workload, "not a token"));
+  for (const char* wrong : {"9999:0.", "not a token", "", "x@1:0.", "run/1:0.",
+                            "write.1.error/1:0.", "write.1.error|run", "1:0./run"}) {
+    EXPECT_FALSE(Explorer({}).replay(workload, wrong)) << wrong;
+  }
 }
 
 /// Makes a copy, and does something to it.
@@ -189,6 +191,148 @@ TEST_F(Exploring, AWorkloadThatFailsByItselfIsReported) {
   const Exploration found = Explorer({}).explore(workload);
   ASSERT_EQ(found.violations.size(), 1U);
   EXPECT_NE(found.violations.front().what.find("failed without a fault"), std::string::npos);
+}
+
+// --- every finding can be gone to again --------------------------------------------------------
+
+class Replaying : public Exploring {
+ protected:
+  /// Replays everything that is found; returns how much of it says `what`.
+  static std::size_t replays(const Workload& workload, const std::string& what,
+                             const ExploreOptions& options) {
+    std::size_t counted = 0;
+    for (const Violation& each : Explorer(options).explore(workload).violations) {
+      const auto again = Explorer(options).replay(workload, each.token);
+      if (!again || !*again) {
+        ADD_FAILURE() << each.token << ": nothing, but " << each.what;
+        continue;
+      }
+      EXPECT_EQ((*again)->what, each.what) << each.token;
+      EXPECT_EQ((*again)->token, each.token);
+      EXPECT_EQ((*again)->trace, each.trace) << each.token;
+      counted += each.what.find(what) != std::string::npos ? 1U : 0U;
+    }
+    return counted;
+  }
+  static ExploreOptions many() {
+    ExploreOptions options;
+    options.violations_max = 300;
+    options.shorten = false;
+    return options;
+  }
+  static Workload of(std::function<Status(Trial&)> body) {
+    Workload workload;
+    workload.name = "broken";
+    workload.body = std::move(body);
+    return workload;
+  }
+  static Status add(Store& store) {
+    SELVEDGE_TRY(store.create_node({"N"}));
+    return {};
+  }
+  /// Nobody may see the nodes that the ledger knows of.
+  static std::optional<std::string> no_more_than_one(const Reader& view) {
+    return view.node_count() < 2 ? std::nullopt : std::optional<std::string>("too many");
+  }
+};
+
+TEST_F(Replaying, CrashesInRecoveriesAreFoundAgain) {
+  Workload workload = of([](Trial& trial) -> Status {
+    SELVEDGE_TRY(trial.alone(add));
+    return trial.alone(add);
+  });
+  workload.invariant = no_more_than_one;
+  ExploreOptions options = many();
+  options.depth = 2;
+  options.faults = false;
+  EXPECT_GT(replays(workload, "too many", options), 1U);
+}
+
+TEST_F(Replaying, WhatIsLeftAfterAFaultIsFoundAgain) {
+  Workload workload = of([](Trial& trial) -> Status {
+    SELVEDGE_TRY(trial.alone(add));
+    const Status checkpoint = trial.store().checkpoint();
+    return checkpoint ? Status{} : trial.alone([](Store& store) -> Status {
+      SELVEDGE_TRY(add(store));
+      return add(store);
+    });
+  });
+  EXPECT_EQ(replays(workload, "", many()), 0U) << "no step is left for what follows the fault";
+  workload.body = [](Trial& trial) -> Status {
+    SELVEDGE_TRY(trial.alone(add));
+    return trial.store().checkpoint() ? Status{} : add(trial.store());
+  };
+  EXPECT_GT(replays(workload, "after the fault: expected the state after step 0 to 1", many()), 1U);
+}
+
+TEST_F(Replaying, AnInvariantThatOnlyTheLastStateBreaksIsFoundAgainAtEveryFault) {
+  Workload workload = of([](Trial& trial) -> Status {
+    SELVEDGE_TRY(trial.alone(add));
+    return trial.alone(add);
+  });
+  workload.invariant = no_more_than_one;
+  ExploreOptions options = many();
+  options.violations_max = 2'000;
+  EXPECT_GT(replays(workload, "after the fault: the program's invariant", options), 1U);
+  EXPECT_GT(replays(workload, "after a fault in recovery: the program's invariant", options), 1U);
+}
+
+TEST_F(Replaying, ALifeThatShowsAnotherStateIsFoundAgain) {
+  const Workload workload = of([](Trial& trial) -> Status {
+    SELVEDGE_TRY(trial.alone(add));
+    SELVEDGE_TRY(add(trial.store()));
+    return trial.die();
+  });
+  EXPECT_EQ(
+      replays(workload, "after the process died: expected the state after step 1 to 1", many()),
+      1U);
+  EXPECT_EQ(Explorer(many()).explore(workload).violations.front().token, "run");
+}
+
+TEST_F(Replaying, ALifeThatShowsAnotherStateAfterAFaultIsFoundAgain) {
+  const Workload workload = of([](Trial& trial) -> Status {
+    SELVEDGE_TRY(trial.alone(add));
+    if (!trial.store().checkpoint()) {
+      SELVEDGE_TRY(add(trial.store()));
+    }
+    return trial.die();
+  });
+  EXPECT_GT(replays(workload, "after the fault: after the process died", many()), 1U);
+}
+
+TEST_F(Replaying, AWorkloadThatFailsByItselfFailsAgain) {
+  const Workload workload = of([](Trial& trial) -> Status {
+    SELVEDGE_TRY(trial.alone(add));
+    SELVEDGE_TRY(trial.alone(add));
+    return trial.store().delete_node(NodeId{1U << 28});
+  });
+  EXPECT_EQ(replays(workload, "failed without a fault", {}), 1U);
+}
+
+TEST_F(Replaying, AnErrorBeforeTheFaultIsFoundAgain) {
+  auto runs = std::make_shared<int>(0);
+  const Workload workload = of([runs](Trial& trial) -> Status {
+    const bool every_second = ++*runs % 2 == 0;
+    return every_second ? fail(ErrorCode::conflict, "a moody program") : trial.alone(add);
+  });
+  ExploreOptions options;
+  options.shorten = false;
+  EXPECT_EQ(replays(workload, "an error without a fault: a moody program", options), 1U);
+}
+
+TEST_F(Replaying, WhatAShorterRunShowedIsLookedForInThatRun) {
+  const Workload workload = of([](Trial& trial) -> Status {
+    SELVEDGE_TRY(trial.alone([](Store& store) -> Status {
+      SELVEDGE_TRY(add(store));
+      return add(store);
+    }));
+    SELVEDGE_TRY(trial.alone(add));
+    return trial.store().delete_node(NodeId{1U << 28});
+  });
+  const auto found = Explorer({}).explore(workload).violations;
+  ASSERT_EQ(found.size(), 1U);
+  EXPECT_EQ(found.front().token.substr(0, 2), "1@") << found.front().token;
+  EXPECT_EQ(replays(workload, "a state that no step leaves: 1 nodes", {}), 1U);
 }
 
 }  // namespace
