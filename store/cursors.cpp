@@ -116,6 +116,9 @@ bool EdgeCursor::confirm_type() const {
 
 Edge EdgeCursor::edge() const {
   const detail::ReadState* state = pin_.state();
+  if (state->reads != nullptr) {
+    state->reads->note(txn::ReadKind::edge, id().value);
+  }
   const auto* record = state->graph->find(id());
   const Seen seen = state->graph->see_edge(id(), state->view);
   return {id(), outgoing_ ? node_ : neighbour(), outgoing_ ? neighbour() : node_,
@@ -134,6 +137,15 @@ NodeCursor::NodeCursor(Pin pin, std::optional<LabelId> label)
   } else {
     end_ = graph.node_end();
   }
+}
+
+/// The scan reads what the nodes hold, too.
+void NodeCursor::note_content() const {
+  if (const detail::ReadState* state = pin_.state(); state != nullptr && state->reads != nullptr) {
+    state->reads->note(label_ ? txn::ReadKind::label_content : txn::ReadKind::all_nodes_content,
+                       label_ ? label_->value : 0);
+  }
+  noted_ = true;
 }
 
 bool NodeCursor::next() {

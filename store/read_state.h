@@ -15,6 +15,7 @@ class ReadState {
   graph::ReaderSlot* slot = nullptr;
   graph::Viewpoint view;
   const txn::State* self = nullptr;  ///< the transaction whose own writes are seen
+  txn::ReadSet* reads = nullptr;     ///< where a serializable transaction notes what it reads
 
   [[nodiscard]] graph::EpochManager& epochs() const { return graph->epochs; }
 };

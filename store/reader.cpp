@@ -12,6 +12,7 @@ using graph::ImageView;
 using graph::NameKind;
 using graph::PinGuard;
 using graph::Seen;
+using txn::ReadKind;
 
 namespace {
 
@@ -35,6 +36,21 @@ bool over(const ReadState* state) { return state == nullptr || state->slot == nu
 template <class Id>
 std::optional<Id> find(const ReadState* state, NameKind kind, NameRef<Id> name) {
   return over(state) ? std::nullopt : lookup(*state, kind, name);
+}
+
+// What a serializable transaction reads is noted; everybody else has nowhere to note it.
+
+void note(const ReadState* state, ReadKind kind, std::uint64_t id, std::uint64_t other = 0,
+          std::optional<TypeId> type = std::nullopt) {
+  if (state->reads != nullptr) {
+    state->reads->note(kind, id, other, type ? type->value : txn::ReadItem::any_type);
+  }
+}
+
+void note_unknown(const ReadState* state, ReadKind kind, std::string_view text) {
+  if (!over(state) && state->reads != nullptr) {
+    state->reads->note_unknown(kind, text);
+  }
 }
 
 Error finished() { return {ErrorCode::finished, "the transaction has ended"}; }
@@ -91,6 +107,7 @@ Result<Node> Reader::get(NodeId id) const& {
   if (over(state_)) {
     return fail(finished());
   }
+  note(state_, ReadKind::node, id.value);
   const PinGuard pin(state_->epochs(), state_->slot);
   const Seen seen = state_->graph->see_node(id, state_->view);
   if (!seen.live) {
@@ -103,6 +120,7 @@ Result<Edge> Reader::get(EdgeId id) const& {
   if (over(state_)) {
     return fail(finished());
   }
+  note(state_, ReadKind::edge, id.value);
   const PinGuard pin(state_->epochs(), state_->slot);
   const Seen seen = state_->graph->see_edge(id, state_->view);
   if (!seen.live) {
@@ -120,6 +138,7 @@ std::vector<std::optional<Node>> Reader::get(std::span<const NodeId> ids) const&
   nodes.reserve(ids.size());
   const PinGuard pin(state_->epochs(), state_->slot);
   for (const NodeId id : ids) {
+    note(state_, ReadKind::node, id.value);
     const Seen seen = state_->graph->see_node(id, state_->view);
     auto& node = nodes.emplace_back();
     if (seen.live) {
@@ -138,6 +157,7 @@ std::vector<std::optional<Edge>> Reader::get(std::span<const EdgeId> ids) const&
   edges.reserve(ids.size());
   const PinGuard pin(state_->epochs(), state_->slot);
   for (const EdgeId id : ids) {
+    note(state_, ReadKind::edge, id.value);
     const Seen seen = state_->graph->see_edge(id, state_->view);
     auto& edge = edges.emplace_back();
     if (seen.live) {
@@ -151,6 +171,7 @@ bool Reader::exists(NodeId id) const {
   if (over(state_)) {
     return false;
   }
+  note(state_, ReadKind::node, id.value);
   const PinGuard pin(state_->epochs(), state_->slot);
   return state_->graph->see_node(id, state_->view).live;
 }
@@ -159,6 +180,7 @@ bool Reader::exists(EdgeId id) const {
   if (over(state_)) {
     return false;
   }
+  note(state_, ReadKind::edge, id.value);
   const PinGuard pin(state_->epochs(), state_->slot);
   return state_->graph->see_edge(id, state_->view).live;
 }
@@ -195,12 +217,35 @@ bool Node::has_label(LabelRef label) const {
 
 // --- edges of a node ---------------------------------------------------------------------------
 
+namespace {
+
+void note_lists(const ReadState* state, NodeId node, Direction direction,
+                std::optional<TypeId> type) {
+  if (direction != Direction::in) {
+    note(state, ReadKind::out_list, node.value, 0, type);
+  }
+  if (direction != Direction::out) {
+    note(state, ReadKind::in_list, node.value, 0, type);
+  }
+}
+
+}  // namespace
+
 EdgeCursor Reader::edges(NodeId node, Direction direction) const& {
-  return over(state_) ? EdgeCursor() : EdgeCursor(Pin(state_), node, direction, std::nullopt);
+  if (over(state_)) {
+    return {};
+  }
+  note_lists(state_, node, direction, std::nullopt);
+  return {Pin(state_), node, direction, std::nullopt};
 }
 
 EdgeCursor Reader::edges(NodeId node, Direction direction, TypeRef type) const& {
+  if (over(state_)) {
+    return {};
+  }
+  // Of a type that has no id yet: any new edge of the node may bring it.
   const auto id = find(state_, NameKind::type, type);
+  note_lists(state_, node, direction, id);
   return id ? EdgeCursor(Pin(state_), node, direction, *id) : EdgeCursor();
 }
 
@@ -276,6 +321,7 @@ std::vector<EdgeId> Reader::between(NodeId source, NodeId target, std::optional<
   if (over(state_)) {
     return result;
   }
+  note(state_, ReadKind::pair, source.value, target.value, type);
   const Pin pin(state_);
   auto* from = state_->graph->find(source);
   auto* to = state_->graph->find(target);
@@ -309,6 +355,9 @@ std::vector<EdgeId> Reader::edges_between(NodeId source, NodeId target) const {
 
 std::vector<EdgeId> Reader::edges_between(NodeId source, NodeId target, TypeRef type) const {
   const auto id = find(state_, NameKind::type, type);
+  if (!id && !over(state_)) {
+    note(state_, ReadKind::pair, source.value, target.value);
+  }
   return id ? between(source, target, *id, false) : std::vector<EdgeId>{};
 }
 
@@ -320,6 +369,9 @@ std::optional<EdgeId> Reader::edge_between(NodeId source, NodeId target) const {
 std::optional<EdgeId> Reader::edge_between(NodeId source, NodeId target, TypeRef type) const {
   const auto id = find(state_, NameKind::type, type);
   if (!id) {
+    if (!over(state_)) {
+      note(state_, ReadKind::pair, source.value, target.value);
+    }
     return std::nullopt;
   }
   const auto found = between(source, target, *id, true);
@@ -329,12 +381,21 @@ std::optional<EdgeId> Reader::edge_between(NodeId source, NodeId target, TypeRef
 // --- everything --------------------------------------------------------------------------------
 
 NodeCursor Reader::nodes() const& {
-  return over(state_) ? NodeCursor() : NodeCursor(Pin(state_), std::nullopt);
+  if (over(state_)) {
+    return {};
+  }
+  note(state_, ReadKind::all_nodes, 0);
+  return {Pin(state_), std::nullopt};
 }
 
 NodeCursor Reader::nodes(LabelRef label) const& {
   const auto id = find(state_, NameKind::label, label);
-  return id ? NodeCursor(Pin(state_), *id) : NodeCursor();
+  if (!id) {
+    note_unknown(state_, ReadKind::unknown_label, label.text());
+    return {};
+  }
+  note(state_, ReadKind::label_members, id->value);
+  return {Pin(state_), *id};
 }
 
 std::optional<NodeId> Reader::first(LabelRef label) const {
@@ -343,36 +404,61 @@ std::optional<NodeId> Reader::first(LabelRef label) const {
 }
 
 EdgeScan Reader::edges() const& {
-  return over(state_) ? EdgeScan() : EdgeScan(Pin(state_), std::nullopt);
+  if (over(state_)) {
+    return {};
+  }
+  note(state_, ReadKind::all_edges_content, 0);
+  return {Pin(state_), std::nullopt};
 }
 
 EdgeScan Reader::edges(TypeRef type) const& {
   const auto id = find(state_, NameKind::type, type);
-  return id ? EdgeScan(Pin(state_), *id) : EdgeScan();
+  if (!id) {
+    note_unknown(state_, ReadKind::unknown_type, type.text());
+    return {};
+  }
+  note(state_, ReadKind::type_content, id->value);
+  return {Pin(state_), *id};
 }
 
 namespace {
 
-std::uint64_t count_of(const ReadState* state, graph::CounterKind kind, std::uint32_t id) {
-  return over(state) ? 0
-                     : static_cast<std::uint64_t>(
-                           state->manager->count(kind, id, state->self, state->view.sequence));
+std::uint64_t counted(const ReadState* state, graph::CounterKind kind, std::uint32_t id,
+                      ReadKind read) {
+  if (over(state)) {
+    return 0;
+  }
+  note(state, read, id);
+  return static_cast<std::uint64_t>(
+      state->manager->count(kind, id, state->self, state->view.sequence));
 }
 
 }  // namespace
 
-std::uint64_t Reader::node_count() const { return count_of(state_, graph::CounterKind::nodes, 0); }
+std::uint64_t Reader::node_count() const {
+  return counted(state_, graph::CounterKind::nodes, 0, ReadKind::all_nodes);
+}
 
 std::uint64_t Reader::node_count(LabelRef label) const {
   const auto id = find(state_, NameKind::label, label);
-  return id ? count_of(state_, graph::CounterKind::label, id->value) : 0;
+  if (!id) {
+    note_unknown(state_, ReadKind::unknown_label, label.text());
+    return 0;
+  }
+  return counted(state_, graph::CounterKind::label, id->value, ReadKind::label_members);
 }
 
-std::uint64_t Reader::edge_count() const { return count_of(state_, graph::CounterKind::edges, 0); }
+std::uint64_t Reader::edge_count() const {
+  return counted(state_, graph::CounterKind::edges, 0, ReadKind::all_edges);
+}
 
 std::uint64_t Reader::edge_count(TypeRef type) const {
   const auto id = find(state_, NameKind::type, type);
-  return id ? count_of(state_, graph::CounterKind::type, id->value) : 0;
+  if (!id) {
+    note_unknown(state_, ReadKind::unknown_type, type.text());
+    return 0;
+  }
+  return counted(state_, graph::CounterKind::type, id->value, ReadKind::type_members);
 }
 
 std::optional<LabelId> Reader::find_label(std::string_view name) const {

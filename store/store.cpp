@@ -73,7 +73,8 @@ Result<Transaction> Store::begin(TransactionOptions options) {
   if (bytes > limits::metadata_bytes_max) {
     return fail(ErrorCode::too_large, "the transaction's metadata is too large");
   }
-  auto impl = std::make_unique<TransactionImpl>(*impl_, true);
+  const Isolation isolation = options.isolation.value_or(impl_->options().isolation);
+  auto impl = std::make_unique<TransactionImpl>(*impl_, true, isolation == Isolation::serializable);
   SELVEDGE_TRY(impl_->writable());  // in this order: see StoreImpl::close
   impl->state().metadata = std::move(options.metadata);
   return Transaction(std::move(impl));

@@ -9,6 +9,7 @@ void TransactionImpl::end() {
   state_ = nullptr;
   read_.slot = nullptr;
   read_.self = nullptr;
+  read_.reads = nullptr;
   read_.view.self = nullptr;
 }
 

@@ -17,14 +17,15 @@ namespace selvedge::detail {
 /// After failure: see Transaction; a failed rollback aborts the transaction.
 class TransactionImpl {
  public:
-  TransactionImpl(StoreImpl& store, bool transactional) : store_(store) {
-    state_ = store.manager().begin(transactional);
+  TransactionImpl(StoreImpl& store, bool transactional, bool serializable = false) : store_(store) {
+    state_ = store.manager().begin(transactional, serializable);
     read_ = {};
     read_.graph = &store.graph();
     read_.manager = &store.manager();
     read_.slot = state_->slot;
     read_.view = state_->view;
     read_.self = state_;
+    read_.reads = serializable ? &state_->reads : nullptr;
   }
   ~TransactionImpl() {
     if (state_ != nullptr) {

@@ -20,6 +20,7 @@ Manager::Manager(graph::Graph& graph, wal::Log& log, const ManagerOptions& optio
     : graph_(graph),
       log_(log),
       options_(options),
+      validation_(graph),
       finished_last_(&finished_anchor_),
       reclaim_slot_(graph.epochs.acquire()) {
   graph_.set_status_sink(&Manager::status_free, this);
@@ -42,7 +43,7 @@ ReaderSlot* Manager::open_view(std::uint64_t& sequence) {
   return slot;
 }
 
-State* Manager::begin(bool transactional) {
+State* Manager::begin(bool transactional, bool serializable) {
   State* state = nullptr;
   {
     const LatchGuard guard(pool_latch_);
@@ -55,6 +56,7 @@ State* Manager::begin(bool transactional) {
   }
   state->phase = Phase::active;
   state->transactional = transactional;
+  state->serializable = serializable;
   state->ticket.store(tickets_.fetch_add(1, std::memory_order_relaxed) + 1,
                       std::memory_order_relaxed);
   state->slot = graph_.epochs.acquire();
@@ -107,6 +109,8 @@ void Manager::status_free(void* context, graph::TxnStatus* status) {
   state->entries = 0;
   state->spills = 0;
   state->savepoints.clear();
+  state->reads.clear();
+  state->footprint.clear();
   state->commit_sequence = 0;
   state->compacted_items = 0;
   state->stamped.store(false, std::memory_order_relaxed);
@@ -138,8 +142,12 @@ Result<std::uint64_t> Manager::commit(State* state) {
     recycle(state);
     return 0;
   }
-  if (validator_ != nullptr) {
-    SELVEDGE_TRY(validator_->validate(*state));
+  validation_.measure(*state);
+  if (!state->reads.empty()) {
+    if (Status valid = validation_.validate(*state); !valid) {
+      note_conflict();
+      return fail(std::move(valid).error());
+    }
   }
   base::yield_point("txn.commit.validated");
   ByteWriter head;
@@ -167,10 +175,7 @@ Result<std::uint64_t> Manager::commit(State* state) {
   const std::uint64_t bytes =
       wal::frame_bytes(head.size() + state->buffer.size() + tail.size(), flags);
   {
-    SELVEDGE_TRY(wal::Log::Section section, log_.enter(bytes));
-    if (validator_ != nullptr && !validator_->recheck(*state)) {
-      return fail(ErrorCode::conflict, "the transaction read what another one changed meanwhile");
-    }
+    SELVEDGE_TRY(wal::Log::Section section, enter_validated(*state, bytes));
     const wal::Appended appended = section.append(parts);
     base::yield_point("txn.commit.appended");
     if (state->transactional && !streamed) {
@@ -183,9 +188,7 @@ Result<std::uint64_t> Manager::commit(State* state) {
     }
     finished_last_->next_finished.store(state, std::memory_order_release);
     finished_last_ = state;
-    if (validator_ != nullptr) {
-      validator_->published(*state, appended.last);
-    }
+    validation_.publish(*state, appended.last);
   }
   const std::uint64_t sequence = state->commit_sequence;
   base::yield_point("txn.commit.published");
@@ -200,6 +203,33 @@ Result<std::uint64_t> Manager::commit(State* state) {
     reclaim(false);
   }
   return sequence;
+}
+
+/// The log lock, with nothing changed that was read. What moves while it is being taken is looked
+/// at outside again; a transaction that is overtaken time after time does so inside.
+Result<wal::Log::Section> Manager::enter_validated(State& state, std::uint64_t bytes) {
+  constexpr unsigned rounds_outside = 3;
+  for (unsigned round = 1;; ++round) {
+    {
+      SELVEDGE_TRY(wal::Log::Section section, log_.enter(bytes));
+      if (state.reads.empty() || !validation_.moved(state)) {
+        return section;
+      }
+      if (round > rounds_outside) {
+        Status valid = validation_.validate(state);
+        if (valid) {
+          return section;
+        }
+        note_conflict();
+        return fail(std::move(valid).error());
+      }
+    }
+    if (Status valid = validation_.validate(state); !valid) {
+      note_conflict();
+      return fail(std::move(valid).error());
+    }
+    base::yield_point("txn.commit.moved");
+  }
 }
 
 Status Manager::wait_durable(std::uint64_t sequence) {

@@ -17,6 +17,7 @@
 #include "graph/counters.h"
 #include "graph/graph.h"
 #include "txn/state.h"
+#include "txn/validation.h"
 #include "wal/log.h"
 
 namespace selvedge::txn {
@@ -25,19 +26,6 @@ struct ManagerOptions {
   std::size_t transaction_buffer_bytes = std::size_t{64} << 10;
   /// Wall clock in microseconds.
   const FileSystem* clock = nullptr;
-};
-
-/// The place of serializable validation in the way of a commit. Without one, isolation is
-/// snapshot: first-updater-wins claims are all there is to check.
-class Validator {
- public:
-  virtual ~Validator() = default;
-  /// Outside the log lock; an error aborts the transaction.
-  virtual Status validate(State& state) = 0;
-  /// Inside the log lock, before the append: false when something moved since.
-  virtual bool recheck(State& state) = 0;
-  /// Inside the log lock, after the status word is stored.
-  virtual void published(State& state, std::uint64_t commit) = 0;
 };
 
 struct ManagerStats {
@@ -53,7 +41,8 @@ struct ManagerStats {
 ///   word and `appended` are one critical section of the log lock; everything at or before
 ///   `Log::appended` is wholly applied (versions are in place before their entries are logged).
 /// Threads: a State belongs to one thread at a time; everything else from any thread.
-/// After failure: a commit that cannot be appended leaves the transaction active and unchanged; a
+/// After failure: a commit that is not valid any more (`conflict`) or cannot be appended leaves the
+/// transaction active and unchanged; a
 ///   commit that was appended but not synced returns `unknown_outcome`.
 class Manager {
  public:
@@ -71,7 +60,8 @@ class Manager {
   /// Sequence at which read views open: never ahead of the disk in immediate mode.
   [[nodiscard]] std::uint64_t readable() const;
 
-  State* begin(bool transactional);
+  /// `serializable`: the caller notes its reads in `State::reads`.
+  State* begin(bool transactional, bool serializable = false);
   /// Makes the writes visible; returns the commit's sequence (0 for nothing written). On error the
   /// transaction stays active. Ends the state's use by the caller on success.
   Result<std::uint64_t> commit(State* state);
@@ -109,7 +99,6 @@ class Manager {
   std::int64_t count(graph::CounterKind kind, std::uint32_t id, const State* self,
                      std::uint64_t sequence);
   void set_base_counts(graph::BaseCounts counts);
-  void set_validator(Validator* validator) { validator_ = validator; }
 
   [[nodiscard]] std::uint64_t horizon();
   [[nodiscard]] ManagerStats stats() const;
@@ -123,6 +112,7 @@ class Manager {
   Result<std::uint64_t> log_embedding(State& state, std::uint64_t node, std::uint32_t key,
                                       std::span<const float> values);
   friend class Operations;
+  Result<wal::Log::Section> enter_validated(State& state, std::uint64_t bytes);
   void finish(State* state);
   void recycle(State* state);
   static void status_free(void* context, graph::TxnStatus* status);
@@ -158,7 +148,7 @@ class Manager {
   graph::Graph& graph_;
   wal::Log& log_;
   const ManagerOptions options_;
-  Validator* validator_ = nullptr;
+  Validation validation_;
 
   SpinLatch pool_latch_;
   std::vector<State*> pool_ SELVEDGE_GUARDED_BY(pool_latch_);

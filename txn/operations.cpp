@@ -28,7 +28,17 @@ graph::EdgeIdentity identity_of(std::uint64_t id, const EdgeRecord& record) {
           record.target.load(std::memory_order_relaxed), record.type()};
 }
 
+constexpr const char* no_such_node = "no such node";
+constexpr const char* no_such_edge = "no such edge";
+
 }  // namespace
+
+/// What an operation tells of the graph when it fails is read, too.
+void Operations::note_read(ReadKind kind, std::uint64_t id) {
+  if (state_.serializable) {
+    state_.reads.note(kind, id);
+  }
+}
 
 // --- shared steps ------------------------------------------------------------------------------
 
@@ -54,6 +64,7 @@ Error Operations::conflict_on(std::uint64_t id, std::uint64_t head_word) const {
 Result<Writable> Operations::writable(std::uint64_t head_word, std::uint64_t id, const char* what) {
   const Seen seen = see({head_word}, state_.view);
   if (!seen.live) {
+    note_read(what == no_such_edge ? ReadKind::edge : ReadKind::node, id);
     return fail(Error(ErrorCode::not_found, what).with_entity(id));
   }
   const Head head{head_word};
@@ -67,13 +78,13 @@ Result<Writable> Operations::writable(std::uint64_t head_word, std::uint64_t id,
 Result<Writable> Operations::writable_node(std::uint64_t id) {
   const NodeRecord* record = graph_.find(NodeId{id});
   return writable(record == nullptr ? 0 : record->head.load(std::memory_order_seq_cst), id,
-                  "no such node");
+                  no_such_node);
 }
 
 Result<Writable> Operations::writable_edge(std::uint64_t id) {
   const EdgeRecord* record = graph_.find(EdgeId{id});
   return writable(record == nullptr ? 0 : record->head.load(std::memory_order_seq_cst), id,
-                  "no such edge");
+                  no_such_edge);
 }
 
 /// The sequence of the before-image: committed beneath C; own: its entry's (rule 37).
@@ -266,6 +277,8 @@ Status Operations::has_edge_of_ours(NodeRecord& record, std::uint64_t node) {
   SELVEDGE_TRY(collect_edges(record.out.load(std::memory_order_acquire), false, node, edges));
   SELVEDGE_TRY(collect_edges(record.in.load(std::memory_order_acquire), true, node, edges));
   if (!edges.empty()) {
+    note_read(ReadKind::out_list, node);
+    note_read(ReadKind::in_list, node);
     return fail(Error(ErrorCode::has_edges, "the node has edges: detach, or delete them first")
                     .mismatch("no edges", std::to_string(edges.size()) + " edges")
                     .with_entity(node));
@@ -324,7 +337,8 @@ Status Operations::check_endpoint(std::uint64_t id, const NodeRecord& record) {
   const std::uint64_t word = record.head.load(std::memory_order_seq_cst);
   const Seen seen = see({word}, state_.view);
   if (!seen.live) {
-    return fail(Error(ErrorCode::not_found, "no such node").with_entity(id));
+    note_read(ReadKind::node, id);
+    return fail(Error(ErrorCode::not_found, no_such_node).with_entity(id));
   }
   for (Head head{word}; head.version() != seen.version; head.word = head.version()->prev()) {
     if (head.version()->has(Version::tombstone)) {
@@ -371,8 +385,9 @@ Status Operations::put_edge(const EdgeSpec& spec, std::uint64_t& id) {
   NodeRecord* source = graph_.find(NodeId{spec.source});
   NodeRecord* target = graph_.find(NodeId{spec.target});
   if (source == nullptr || target == nullptr) {
-    return fail(Error(ErrorCode::not_found, "no such node")
-                    .with_entity(source == nullptr ? spec.source : spec.target));
+    const std::uint64_t missing = source == nullptr ? spec.source : spec.target;
+    note_read(ReadKind::node, missing);
+    return fail(Error(ErrorCode::not_found, no_such_node).with_entity(missing));
   }
   // Pending first, then the heads; held until the entries are in (rule 18).
   source->word.fetch_add(NodeRecord::pending_one, std::memory_order_seq_cst);

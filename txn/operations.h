@@ -76,6 +76,7 @@ class Operations {
   Result<graph::Version*> new_version(std::uint32_t flags, std::uint64_t prev,
                                       std::span<const std::byte> image);
   void written(graph::Version* version, const WriteItem& item);
+  void note_read(ReadKind kind, std::uint64_t id);
   Error conflict_on(std::uint64_t id, std::uint64_t head_word) const;
   Error memory_refused() const;
   Result<Writable> writable(std::uint64_t head_word, std::uint64_t id, const char* what);

@@ -14,6 +14,7 @@
 #include "graph/counters.h"
 #include "graph/epoch.h"
 #include "graph/version.h"
+#include "txn/read_set.h"
 
 namespace selvedge::txn {
 
@@ -61,6 +62,30 @@ struct SavepointMark {
   graph::CountDeltas counts;
 };
 
+/// What a commit raises for those who validate (`Validation`).
+struct Footprint {
+  std::vector<std::uint32_t> stripes;
+  std::vector<std::uint32_t> labels;  ///< the first `label_members` gained or lost members
+  std::vector<std::uint32_t> types;
+  std::size_t label_members = 0;
+  std::size_t type_members = 0;
+  bool node_members = false;
+  bool node_content = false;
+  bool edge_members = false;
+  bool edge_content = false;
+  bool bulk = false;  ///< too much to name: all stripes
+  Bloom bloom;
+
+  void clear() {
+    stripes.clear();
+    labels.clear();
+    types.clear();
+    label_members = type_members = 0;
+    node_members = node_content = edge_members = edge_content = bulk = false;
+    bloom.clear();
+  }
+};
+
 /// A transaction's state. The base is what marks in versions point to; it lives in a pool and is
 /// used again only after all stamps are written and an epoch has passed.
 ///
@@ -90,6 +115,12 @@ struct State : graph::TxnStatus {
   std::uint64_t spills = 0;
 
   std::vector<SavepointMark> savepoints;
+
+  // Serializable: what was read must still be so at the commit.
+  bool serializable = false;
+  ReadSet reads;
+  std::uint64_t validated_commits = 0;  ///< commits that the last check has seen
+  Footprint footprint;
 
   // After the commit.
   std::uint64_t commit_sequence = 0;

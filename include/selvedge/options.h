@@ -15,12 +15,21 @@ enum class SyncMode : std::uint8_t {
   none,       ///< when its log is in memory; synced at rotation, checkpoint and close
 };
 
+/// What transactions may do to each other. docs/isolation.md has the table of anomalies.
+enum class Isolation : std::uint8_t {
+  serializable,  ///< as if they had run one after another, in the order of their commits
+  snapshot,  ///< each reads one moment; two that write one entity conflict, write skew may happen
+};
+
 enum class Compression : std::uint8_t { none, zstd };
 
 struct Options {
   SyncMode sync = SyncMode::immediate;
   /// Interval of `SyncMode::batch`.
   std::chrono::milliseconds batch_interval{100};
+
+  /// Of transactions that do not say it themselves.
+  Isolation isolation = Isolation::serializable;
 
   bool create_if_missing = true;
   /// No lock, no change on disk; writes return `read_only`. Works beside a live store: it shows

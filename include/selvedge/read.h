@@ -222,7 +222,12 @@ class NodeCursor {
   NodeCursor() = default;
   bool next();
   [[nodiscard]] NodeId id() const { return node_->id(); }
-  [[nodiscard]] const Node& node() const { return *node_; }
+  [[nodiscard]] const Node& node() const {
+    if (!noted_) {
+      note_content();
+    }
+    return *node_;
+  }
 
   class Iterator {
    public:
@@ -254,6 +259,7 @@ class NodeCursor {
   friend class Reader;
   NodeCursor(Pin pin, std::optional<LabelId> label);
   bool next_of_all();
+  void note_content() const;
   bool next_of_label();
 
   std::optional<Node> node_;
@@ -261,6 +267,7 @@ class NodeCursor {
   std::uint64_t slot_ = 0;
   std::uint64_t end_ = 0;
   std::uint64_t head_ = 0;
+  mutable bool noted_ = false;
   Pin pin_;
 };
 

@@ -138,7 +138,9 @@ class CommitTicket {
 
 struct TransactionOptions {
   /// Travels in the log with the transaction's begin.
-  std::vector<std::pair<std::string, std::string>> metadata;
+  std::vector<std::pair<std::string, std::string>> metadata = {};
+  /// Nothing: as the store's options say.
+  std::optional<Isolation> isolation = {};
 };
 
 /// Role: operations that happen together or not at all, under snapshot isolation: reads see one

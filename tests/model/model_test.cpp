@@ -101,6 +101,7 @@ class History {
  public:
   explicit History(std::uint64_t seed) : random_(seed) {
     options_.background_maintenance = false;
+    options_.isolation = Isolation::snapshot;  // what is read here is everything, at any time
     options_.segment_bytes = std::uint64_t{16} << 10 << pick(3);
     options_.log_buffer_bytes = 8192U << pick(4);
     const std::uint32_t buffers[] = {0, 100, 1000, 65536};
