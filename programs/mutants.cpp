@@ -192,15 +192,13 @@ Verdict hunt(const MutantInfo& info, double seconds) {
 
 std::optional<std::string> equivalent(Mutant mutant) {
   switch (mutant) {
-    case Mutant::mark_too_high:
-      return "of the marks only those behind a fault are believed, and one write is in flight at a "
-             "time: whoever reads the mark has read its group";
     case Mutant::salt_left_out:
       return "a segment that is used again starts at a sequence above all that it held";
     case Mutant::segment_not_synced:
       return "the sync of the first group makes the file's size and bytes durable too";
     case Mutant::snapshot_listed_too_early:
-      return "recovery falls back to the snapshot before, whose log is still there";
+      return "after a crash recovery falls back to the snapshot before, whose log is still there; "
+             "what a failed rename does to the next checkpoint is in the tests of the kit";
     case Mutant::old_snapshot_deleted_first:
       return "the newer snapshot is listed by then, and nobody asks for the old one";
     case Mutant::binding_ignored:

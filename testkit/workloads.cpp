@@ -434,6 +434,18 @@ Status unsynced(Trial& trial) {
   return trial.alone([&](Store& store) { return store.set(a, "v", 9); });
 }
 
+/// Several writes of the log wait for a sync: the disk may have any of them.
+Status unsynced_appends(Trial& trial) {
+  SELVEDGE_TRY(node(trial, "N", 1));
+  SELVEDGE_TRY(trial.sync());
+  for (int i = 0; i < 5; ++i) {
+    SELVEDGE_TRY(trial.alone([&](Store& store) {
+      return must(store.create_node({"N"}, {{"v", std::string(500, 't')}}));
+    }));
+  }
+  return {};
+}
+
 }  // namespace
 
 std::vector<Workload> standard_workloads() {
@@ -486,6 +498,7 @@ std::vector<Workload> standard_workloads() {
       {"embeddings", embeddings},
       {"unsynced-batch", unsynced, batch},
       {"unsynced-none", unsynced, none},
+      {"unsynced-appends", unsynced_appends, small_log},
   };
 }
 
