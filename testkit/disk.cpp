@@ -179,7 +179,7 @@ Image Disk::crash(const Keep& keep) const {
     const Event& event = *pending_[i];
     if (!is_data(event)) {
       names.apply(event);
-    } else if (keep.tear && keep.tear->pending == i) {
+    } else if (keep.tear && keep.tear->pending == i && event.kind == Event::Kind::write) {
       apply_torn(changed(all, event.inode), event, *keep.tear);
     } else {
       apply_data(changed(all, event.inode), event);

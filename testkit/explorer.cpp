@@ -268,7 +268,10 @@ class Explorer::Search {
     for (std::size_t event = 0; event < std::min(point.event, trace.size()); ++event) {
       disk.apply(trace[event]);
     }
-    if (point.event > trace.size() || point.keep.kept.size() != disk.pending().size()) {
+    const auto& tear = point.keep.tear;
+    if (point.event > trace.size() || point.keep.kept.size() != disk.pending().size() ||
+        (tear && (tear->pending >= disk.pending().size() ||
+                  disk.pending()[tear->pending]->kind != Event::Kind::write))) {
       return fail(ErrorCode::invalid_argument, "the token belongs to another run");
     }
     levels_.push_back({&trace, level});

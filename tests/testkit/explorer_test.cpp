@@ -320,6 +320,12 @@ TEST_F(Replaying, AnErrorBeforeTheFaultIsFoundAgain) {
   EXPECT_EQ(replays(workload, "an error without a fault: a moody program", options), 1U);
 }
 
+TEST_F(Replaying, OnlyAWriteIsTorn) {
+  const Workload workload = of([](Trial& trial) { return trial.alone(add); });
+  EXPECT_FALSE(Explorer({}).replay(workload, "1:1.1:0.0.0.512.512")) << "a mkdir";
+  EXPECT_FALSE(Explorer({}).replay(workload, "1:1.1:7.0.0.512.512")) << "nothing";
+}
+
 TEST_F(Replaying, WhatAShorterRunShowedIsLookedForInThatRun) {
   const Workload workload = of([](Trial& trial) -> Status {
     SELVEDGE_TRY(trial.alone([](Store& store) -> Status {

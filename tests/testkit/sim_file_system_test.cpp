@@ -289,5 +289,43 @@ TEST_F(Choices, ATokenNamesAChoice) {
   }
 }
 
+std::vector<std::byte> random_bytes(const Image& start) {
+  SimFileSystem files(start);
+  std::vector<std::byte> bytes(32);
+  files.random(bytes);
+  return bytes;
+}
+
+TEST(SimFileSystem, RandomNumbersFollowFromTheImage) {
+  Image other;
+  other.directories.insert("/other");
+  EXPECT_EQ(random_bytes({}), random_bytes({}));
+  EXPECT_EQ(random_bytes(other), random_bytes(other));
+  EXPECT_NE(random_bytes({}), random_bytes(other));
+  SimFileSystem files;
+  std::vector<std::byte> first(32);
+  std::vector<std::byte> second(32);
+  files.random(first);
+  files.random(second);
+  EXPECT_EQ(first, random_bytes({}));
+  EXPECT_NE(first, second) << "in one life they go on";
+}
+
+TEST(SimFileSystem, TheClockStartsAtOneMomentAndGoesOnWithTheEvents) {
+  SimFileSystem files;
+  const std::uint64_t start_us = files.wall_clock_us();
+  EXPECT_EQ(SimFileSystem().wall_clock_us(), start_us);
+  EXPECT_EQ(files.wall_clock_us(), start_us) << "reading it is no event";
+  ASSERT_TRUE(files.mkdir("/a"));
+  ASSERT_TRUE(files.mkdir("/b"));
+  EXPECT_EQ(files.wall_clock_us(), start_us + 2);
+  files.power_off();
+  files.restart();
+  EXPECT_EQ(files.wall_clock_us(), start_us + 2) << "it does not go back in the next life";
+  files.power_off();
+  files.restart_after_power_loss([](std::size_t, std::size_t) { return false; });
+  EXPECT_GE(files.wall_clock_us(), start_us + 2);
+}
+
 }  // namespace
 }  // namespace selvedge::testkit
