@@ -165,6 +165,41 @@ int replay(const Settings& settings, const std::vector<std::uint64_t>& words) {
   return 2;
 }
 
+/// Every bit of every file, flipped alone; sectors and whole files too.
+int damage(const Settings& settings) {
+  DamageCounts total;
+  bool known = false;
+  for (const Workload& workload : standard_workloads()) {
+    if (!settings.workload.empty() ? settings.workload != workload.name : !workload.tiny) {
+      continue;
+    }
+    known = true;
+    DamageCounts found = damage_at_rest(workload);
+    total.cases += found.cases;
+    total.right_state += found.right_state;
+    total.refused += found.refused;
+    total.salvaged += found.salvaged;
+    for (Violation& violation : found.violations) {
+      fmt::print("violation in {}: {}: {}\n", workload.name, violation.token, violation.what);
+      total.violations.push_back(std::move(violation));
+    }
+  }
+  if (!known) {
+    fmt::print(stderr, "no such workload: {}\n", settings.workload);
+    return 2;
+  }
+  if (settings.json) {
+    fmt::print("{{\"cases\":{},\"right\":{},\"refused\":{},\"salvaged\":{},\"violations\":{}}}\n",
+               total.cases, total.right_state, total.refused, total.salvaged,
+               total.violations.size());
+  } else {
+    fmt::print("{} damages: {} right, {} refused ({} of them open with a salvage), {} violations\n",
+               total.cases, total.right_state, total.refused, total.salvaged,
+               total.violations.size());
+  }
+  return total.violations.empty() ? 0 : 1;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -183,7 +218,15 @@ int main(int argc, char** argv) {
       "go to this token of --workload and say what is there: [STEPS@]LEVEL[/LEVEL...], a "
       "level being [FAULT|]EVENT:MASK[:TEAR], or at the end FAULT, or alone `run`");
   app.add_option("--words", words, "of a random workload to replay")->delimiter(',');
+  bool at_rest = false;
+  app.add_flag(
+      "--damage", at_rest,
+      "instead: flip each bit of every file of the store that --workload leaves (or each of "
+      "the small ones), and damage sectors and whole files");
   app.add_flag("--json", settings.json, "the last line as JSON");
   CLI11_PARSE(app, argc, argv);
+  if (at_rest) {
+    return damage(settings);
+  }
   return settings.replay.empty() ? Torture(settings).run() : replay(settings, words);
 }

@@ -285,36 +285,6 @@ std::uint64_t Reader::degree(NodeId node, Direction direction, TypeRef type) con
   return count;
 }
 
-namespace {
-
-/// Edges between two hubs, by the source's index.
-bool between_hubs(const ReadState& state, graph::NodeRecord& source, NodeId target,
-                  std::optional<TypeId> type, std::vector<EdgeId>& out) {
-  graph::PositionIndex* index = nullptr;
-  std::uint64_t head = 0;
-  {
-    const graph::NodeLatch latch(source);  // the index belongs to this head
-    index = state.graph->out_list(source).neighbour_index();
-    head = source.out.load(std::memory_order_acquire);
-  }
-  if (index == nullptr || head == 0 || !graph::EntryList::is_long(head)) {
-    return false;
-  }
-  graph::EntryList::for_neighbour(head, *index, target.value, [&](std::uint64_t edge) {
-    const EdgeId id{edge};
-    const auto* record = state.graph->find(id);
-    if (record != nullptr && (!type || record->type() == type->value) &&
-        state.graph->see_edge(id, state.view).live) {
-      out.push_back(id);
-    }
-  });
-  std::sort(out.begin(), out.end());
-  out.erase(std::unique(out.begin(), out.end()), out.end());
-  return true;
-}
-
-}  // namespace
-
 std::vector<EdgeId> Reader::between(NodeId source, NodeId target, std::optional<TypeId> type,
                                     bool one) const {
   std::vector<EdgeId> result;
@@ -323,29 +293,16 @@ std::vector<EdgeId> Reader::between(NodeId source, NodeId target, std::optional<
   }
   note(state_, ReadKind::pair, source.value, target.value, type);
   const Pin pin(state_);
-  auto* from = state_->graph->find(source);
-  auto* to = state_->graph->find(target);
-  if (from == nullptr || to == nullptr) {
-    return result;
-  }
-  const std::uint32_t out = graph::EntryList::positions(from->out.load(std::memory_order_acquire));
-  const std::uint32_t in = graph::EntryList::positions(to->in.load(std::memory_order_acquire));
-  constexpr std::uint32_t hub = graph::EntryBlock::capacity_max;
-  if (out > hub && in > hub && between_hubs(*state_, *from, target, type, result)) {
-    return result;
-  }
-  const bool forward = out <= in;
-  const NodeId other = forward ? target : source;
-  EdgeCursor cursor(Pin(state_), forward ? source : target,
-                    forward ? Direction::out : Direction::in, type);
-  while (cursor.next()) {
-    if (cursor.neighbour() == other) {
-      result.push_back(cursor.id());
-      if (one) {
-        break;
-      }
+  state_->graph->each_between(source, target, [&](EdgeId id, bool settled) {
+    const auto* record = state_->graph->find(id);
+    if (record != nullptr && (!type || record->type() == type->value) &&
+        (settled || state_->graph->see_edge(id, state_->view).live)) {
+      result.push_back(id);
     }
-  }
+    return !one || result.empty();
+  });
+  std::sort(result.begin(), result.end());
+  result.erase(std::unique(result.begin(), result.end()), result.end());
   return result;
 }
 

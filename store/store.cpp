@@ -85,7 +85,11 @@ void Store::back_off(unsigned attempt, const RetryOptions& retry) {
   const auto limit =
       std::min(retry.backoff_max, retry.backoff_first * (1 << std::min(attempt, 16u)));
   std::uniform_int_distribution<std::int64_t> jitter(0, std::max<std::int64_t>(limit.count(), 1));
-  std::this_thread::sleep_for(std::chrono::microseconds(jitter(random)));
+  const std::chrono::microseconds wait(jitter(random));
+  if (retry.report != nullptr) {
+    retry.report->waited += wait;
+  }
+  std::this_thread::sleep_for(wait);
 }
 
 namespace {
@@ -128,6 +132,12 @@ Result<EdgeId> Store::create_edge(NodeId source, TypeRef type, NodeId target,
                                   std::span<const Property> properties) {
   return alone(*impl_,
                [&](auto& ops) { return ops.create_edge(source, type, target, properties); });
+}
+Result<EdgeMade> Store::create_edge_if_absent(NodeId source, TypeRef type, NodeId target,
+                                              std::span<const Property> properties) {
+  return alone(*impl_, [&](auto& ops) {
+    return ops.create_edge_if_absent(source, type, target, properties);
+  });
 }
 Status Store::set(NodeId id, std::span<const Property> properties) {
   return alone(*impl_, [&](auto& ops) { return ops.set(id, properties); });

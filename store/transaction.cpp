@@ -36,6 +36,10 @@ Result<EdgeId> Transaction::create_edge(NodeId source, TypeRef type, NodeId targ
                                         std::span<const Property> properties) {
   SELVEDGE_FORWARD_(create_edge(source, type, target, properties));
 }
+Result<EdgeMade> Transaction::create_edge_if_absent(NodeId source, TypeRef type, NodeId target,
+                                                    std::span<const Property> properties) {
+  SELVEDGE_FORWARD_(create_edge_if_absent(source, type, target, properties));
+}
 Status Transaction::set(NodeId id, std::span<const Property> properties) {
   SELVEDGE_FORWARD_(set(id, properties));
 }

@@ -56,6 +56,18 @@ Result<EdgeId> WriteOps::create_edge(NodeId source, TypeRef type, NodeId target,
   return EdgeId{id};
 }
 
+Result<EdgeMade> WriteOps::create_edge_if_absent(NodeId source, TypeRef type, NodeId target,
+                                                 std::span<const Property> properties) {
+  SELVEDGE_TRY(const std::uint32_t type_id, resolve(store_, NameKind::type, type));
+  SELVEDGE_TRY(const auto found, Operations(store_.manager(), state_)
+                                     .find_or_claim({source.value, target.value, type_id, {}}));
+  if (found) {
+    return EdgeMade{EdgeId{*found}, false};
+  }
+  SELVEDGE_TRY(const EdgeId made, create_edge(source, TypeId{type_id}, target, properties));
+  return EdgeMade{made, true};
+}
+
 /// Loads the image, lets `change` edit it, and writes it back.
 template <class Change>
 Status WriteOps::change_node(NodeId id, Change change) {

@@ -20,6 +20,8 @@ class WriteOps {
                              std::span<const Property> properties);
   Result<EdgeId> create_edge(NodeId source, TypeRef type, NodeId target,
                              std::span<const Property> properties);
+  Result<EdgeMade> create_edge_if_absent(NodeId source, TypeRef type, NodeId target,
+                                         std::span<const Property> properties);
   Status set(NodeId id, std::span<const Property> properties);
   Status set(EdgeId id, std::span<const Property> properties);
   Status remove(NodeId id, KeyRef key);

@@ -74,6 +74,10 @@ State* Manager::begin(bool transactional, bool serializable) {
 
 /// Ends the caller's use: view and slot go at once, the rest when nobody needs it.
 void Manager::finish(State* state) {
+  for (const std::uint64_t key : state->claims) {
+    claims_.release(key);
+  }
+  state->claims.clear();
   graph_.epochs.release(state->slot);
   state->slot = nullptr;
   active_.fetch_sub(1, std::memory_order_relaxed);

@@ -16,6 +16,7 @@
 #include "base/spin.h"
 #include "graph/counters.h"
 #include "graph/graph.h"
+#include "txn/claims.h"
 #include "txn/state.h"
 #include "txn/validation.h"
 #include "wal/log.h"
@@ -149,6 +150,7 @@ class Manager {
   wal::Log& log_;
   const ManagerOptions options_;
   Validation validation_;
+  Claims claims_;
 
   SpinLatch pool_latch_;
   std::vector<State*> pool_ SELVEDGE_GUARDED_BY(pool_latch_);

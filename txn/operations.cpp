@@ -427,6 +427,36 @@ Result<std::uint64_t> Operations::create_edge(const EdgeSpec& edge) {
   return id;
 }
 
+Result<std::optional<std::uint64_t>> Operations::find_or_claim(const EdgeSpec& edge) {
+  const std::uint64_t key =
+      read_hash(ReadKind::pair, edge.source, edge.target) ^ (edge.type * 0x9e3779b97f4a7c15U);
+  if (!manager_.claims_.take(key, &state_)) {
+    manager_.note_conflict();
+    return fail(Error(ErrorCode::conflict, "another transaction may be creating the edge")
+                    .with_entity(edge.source));
+  }
+  state_.claims.push_back(key);
+  base::yield_point("txn.claimed");
+  if (state_.serializable) {
+    state_.reads.note(ReadKind::pair, edge.source, edge.target, edge.type);
+  }
+  const graph::PinGuard pin(graph_.epochs, state_.slot);
+  const graph::Viewpoint newest{~std::uint64_t{0}, &state_};
+  std::optional<std::uint64_t> visible;
+  std::optional<std::uint64_t> newer;
+  graph_.each_between(NodeId{edge.source}, NodeId{edge.target}, [&](EdgeId id, bool) {
+    const EdgeRecord* record = graph_.find(id);
+    if (record != nullptr && record->type() == edge.type && graph_.see_edge(id, newest).live) {
+      (graph_.see_edge(id, state_.view).live ? visible : newer) = id.value;
+    }
+    return !visible;
+  });
+  if (!visible && newer) {
+    return fail(conflict_on(*newer, graph_.edges.at(id_bits::slot(*newer)).head.load()));
+  }
+  return visible;
+}
+
 Status Operations::update_edge(std::uint64_t id, const Writable& base,
                                std::span<const std::byte> image) {
   return as_entry([&]() -> Status {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -49,6 +50,10 @@ class Operations {
 
   Result<std::uint64_t> create_node(std::span<const std::byte> image);
   Result<std::uint64_t> create_edge(const EdgeSpec& edge);
+  /// The edge of the type between the nodes that the newest state has, or nothing; it cannot come
+  /// to be elsewhere until the transaction ends, but by a plain `create_edge`. `conflict` when
+  /// another transaction is at it, or the edge is newer than the view.
+  Result<std::optional<std::uint64_t>> find_or_claim(const EdgeSpec& edge);
   /// `base` from `writable_*` in the same operation.
   Status update_node(std::uint64_t id, const Writable& base, std::span<const std::byte> image);
   Status update_edge(std::uint64_t id, const Writable& base, std::span<const std::byte> image);

@@ -116,6 +116,8 @@ struct State : graph::TxnStatus {
 
   std::vector<SavepointMark> savepoints;
 
+  std::vector<std::uint64_t> claims;  ///< on what did not exist: `Claims`
+
   // Serializable: what was read must still be so at the commit.
   bool serializable = false;
   ReadSet reads;

@@ -50,6 +50,12 @@ struct NewEdge {
   std::span<const Property> properties;
 };
 
+/// What `create_edge_if_absent` found or made.
+struct EdgeMade {
+  EdgeId id;
+  bool created = false;
+};
+
 /// A place in a transaction to which it can be rolled back.
 struct Savepoint {
   std::uint64_t value = 0;
@@ -73,6 +79,18 @@ class Writer {
                                      std::span<const Property> properties) = 0;
   virtual Result<EdgeId> create_edge(NodeId source, TypeRef type, NodeId target,
                                      std::span<const Property> properties) = 0;
+
+  /// The edge of this type from source to target; created, with the properties, when there is none.
+  /// Of several that do this at once, at any isolation, one creates it; the others find it, or get
+  /// `conflict` while it is being made. Edges of other pairs do not matter, however large the hub.
+  /// Cost: the smaller of the two degrees; between two hubs constant.
+  Result<EdgeMade> create_edge_if_absent(NodeId source, TypeRef type, NodeId target,
+                                         PropertyList properties = {}) {
+    return create_edge_if_absent(source, type, target,
+                                 std::span(properties.begin(), properties.size()));
+  }
+  virtual Result<EdgeMade> create_edge_if_absent(NodeId source, TypeRef type, NodeId target,
+                                                 std::span<const Property> properties) = 0;
 
   virtual Status set(NodeId id, std::span<const Property> properties) = 0;
   virtual Status set(EdgeId id, std::span<const Property> properties) = 0;
@@ -158,12 +176,15 @@ class Transaction final : public Reader, public Writer {
   ~Transaction();
 
   using Writer::create_edge;
+  using Writer::create_edge_if_absent;
   using Writer::create_node;
   using Writer::set;
   Result<NodeId> create_node(std::span<const LabelRef> labels,
                              std::span<const Property> properties) override;
   Result<EdgeId> create_edge(NodeId source, TypeRef type, NodeId target,
                              std::span<const Property> properties) override;
+  Result<EdgeMade> create_edge_if_absent(NodeId source, TypeRef type, NodeId target,
+                                         std::span<const Property> properties) override;
   Status set(NodeId id, std::span<const Property> properties) override;
   Status set(EdgeId id, std::span<const Property> properties) override;
   Status remove(NodeId id, KeyRef key) override;
@@ -201,12 +222,22 @@ class Transaction final : public Reader, public Writer {
   std::unique_ptr<detail::TransactionImpl> impl_;
 };
 
+/// What `Store::transact` went through.
+struct RetryReport {
+  unsigned attempts = 0;
+  std::chrono::microseconds waited{0};
+};
+
 /// Retries of `Store::transact`.
 struct RetryOptions {
   unsigned attempts_max = 64;
   /// Back-off before the second attempt; doubles up to the maximum, jittered.
   std::chrono::microseconds backoff_first{20};
   std::chrono::microseconds backoff_max{5000};
+  /// Of each attempt.
+  TransactionOptions transaction = {};
+  /// Filled in when it is over, if there is one.
+  RetryReport* report = nullptr;
 };
 
 struct StoreStats {
@@ -268,7 +299,10 @@ class Store final : public Writer {
   auto transact(Function&& function, const RetryOptions& retry = {})
       -> std::invoke_result_t<Function&, Transaction&> {
     for (unsigned attempt = 1;; ++attempt) {
-      auto transaction = begin();
+      if (retry.report != nullptr) {
+        retry.report->attempts = attempt;
+      }
+      auto transaction = begin(retry.transaction);
       if (!transaction) {
         return tl::unexpected<Error>(std::move(transaction).error());
       }
@@ -290,12 +324,15 @@ class Store final : public Writer {
   }
 
   using Writer::create_edge;
+  using Writer::create_edge_if_absent;
   using Writer::create_node;
   using Writer::set;
   Result<NodeId> create_node(std::span<const LabelRef> labels,
                              std::span<const Property> properties) override;
   Result<EdgeId> create_edge(NodeId source, TypeRef type, NodeId target,
                              std::span<const Property> properties) override;
+  Result<EdgeMade> create_edge_if_absent(NodeId source, TypeRef type, NodeId target,
+                                         std::span<const Property> properties) override;
   Status set(NodeId id, std::span<const Property> properties) override;
   Status set(EdgeId id, std::span<const Property> properties) override;
   Status remove(NodeId id, KeyRef key) override;
