@@ -113,6 +113,7 @@ class Manager {
   Result<std::uint64_t> log_embedding(State& state, std::uint64_t node, std::uint32_t key,
                                       std::span<const float> values);
   friend class Operations;
+  std::uint64_t begin_view();
   Result<wal::Log::Section> enter_validated(State& state, std::uint64_t bytes);
   void finish(State* state);
   void recycle(State* state);
@@ -185,6 +186,7 @@ class Manager {
   std::atomic<std::uint64_t> aborts_{0};
   std::atomic<std::uint64_t> conflicts_{0};
   std::atomic<std::uint64_t> active_{0};
+  std::atomic<std::uint64_t> mutant_view_{0};  ///< for `Mutant::stale_view` only
 };
 
 }  // namespace selvedge::txn
