@@ -74,13 +74,28 @@ enum class Mutant : std::uint8_t {
   losers_left_open,
   slots_of_losers_forgotten,
   plain_entries_from_end,
+  // Isolation.
+  first_updater_ignored,
+  latest_read,
+  stale_view,
+  validation_left_out,
+  recheck_left_out,
+  uncommitted_head_trusted,
+  list_clocks_not_raised,
   count
+};
+
+/// Who must find it.
+enum class MutantGroup : std::uint8_t {
+  crashes,    ///< the crash-test kit: `./dev mutants`
+  isolation,  ///< the history checker: `./dev histories`
 };
 
 struct MutantInfo {
   Mutant mutant = Mutant::none;
   const char* name = "";
   const char* what = "";
+  MutantGroup group = MutantGroup::crashes;
 };
 
 /// One line for each, in the order of the enumeration.
@@ -174,6 +189,20 @@ inline constexpr std::array<MutantInfo, static_cast<std::size_t>(Mutant::count) 
      "ids that losers used are given out again"},
     {Mutant::plain_entries_from_end, "plain-entries-from-end",
      "non-transactional entries before the snapshot's end are left out"},
+    {Mutant::first_updater_ignored, "first-updater-ignored",
+     "a writer does not mind a commit that its view does not see", MutantGroup::isolation},
+    {Mutant::latest_read, "latest-read", "a read finds the newest commit, whatever the view",
+     MutantGroup::isolation},
+    {Mutant::stale_view, "stale-view", "a transaction begins at the view of the one before",
+     MutantGroup::isolation},
+    {Mutant::validation_left_out, "validation-left-out", "nobody looks at what was read",
+     MutantGroup::isolation},
+    {Mutant::recheck_left_out, "recheck-left-out",
+     "what moves between the check and the log lock goes unnoticed", MutantGroup::isolation},
+    {Mutant::uncommitted_head_trusted, "uncommitted-head-trusted",
+     "beneath an uncommitted version nothing is taken for changed", MutantGroup::isolation},
+    {Mutant::list_clocks_not_raised, "list-clocks-not-raised",
+     "a new edge does not raise the clocks of its lists", MutantGroup::isolation},
 }};
 
 #if defined(SELVEDGE_MUTANTS)

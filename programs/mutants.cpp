@@ -22,6 +22,7 @@ namespace {
 
 using namespace selvedge::testkit;
 using selvedge::base::Mutant;
+using selvedge::base::MutantGroup;
 using selvedge::base::MutantInfo;
 using Clock = std::chrono::steady_clock;
 
@@ -232,9 +233,14 @@ int main(int argc, char** argv) {
   CLI11_PARSE(app, argc, argv);
   int missed = 0;
   int shown = 0;
+  int others = 0;
   fmt::print("| bug | found | workload | by | cases | seconds |\n|---|---|---|---|---|---|\n");
   for (const MutantInfo& info : selvedge::base::mutants) {
     if (!only.empty() && only != info.name) {
+      continue;
+    }
+    if (info.group != MutantGroup::crashes) {
+      ++others;
       continue;
     }
     ++shown;
@@ -258,8 +264,11 @@ int main(int argc, char** argv) {
     std::fflush(stdout);
   }
   if (shown == 0) {
-    fmt::print(stderr, "no such bug: {}\n", only);
+    fmt::print(stderr, "{}: {}\n", others == 0 ? "no such bug" : "for ./dev histories", only);
     return 2;
+  }
+  if (others != 0) {
+    fmt::print("\n{} bugs of isolation are left out: ./dev histories looks for them\n", others);
   }
   fmt::print("\n{} bugs, {} not found and not explained\n", shown, missed);
   return missed == 0 ? 0 : 1;

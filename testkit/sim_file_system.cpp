@@ -383,8 +383,9 @@ void SimFileSystem::restart_after_power_loss(
     keep.kept.push_back(kept(i, pending));
     marks.push_back(keep.kept.back() ? std::byte{1} : std::byte{0});
   }
+  const Image image = disk.crash(keep);  // before the trace grows: the disk points into it
   trace_.push_back({Event::Kind::power_loss, inodes_, 0, std::make_shared<Blob>(marks), "/", {}});
-  start_from(disk.crash(keep));
+  start_from(image);
   off_ = false;
 }
 

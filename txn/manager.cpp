@@ -43,6 +43,15 @@ ReaderSlot* Manager::open_view(std::uint64_t& sequence) {
   return slot;
 }
 
+std::uint64_t Manager::begin_view() {
+  const std::uint64_t newest = log_.appended();
+  if (base::mutant(base::Mutant::stale_view)) {
+    const std::uint64_t before = mutant_view_.exchange(newest);
+    return before != 0 ? before : newest;
+  }
+  return newest;
+}
+
 State* Manager::begin(bool transactional, bool serializable) {
   State* state = nullptr;
   {
@@ -63,7 +72,7 @@ State* Manager::begin(bool transactional, bool serializable) {
   state->serializable = serializable;
   state->slot = graph_.epochs.acquire();
   state->slot->view.store(ReaderSlot::opening, std::memory_order_seq_cst);
-  const std::uint64_t view = log_.appended();
+  const std::uint64_t view = begin_view();
   state->slot->view.store(view, std::memory_order_seq_cst);
   if (transactional) {
     state->slot->opened_us.store(static_cast<std::int64_t>(options_.clock->wall_clock_us()),

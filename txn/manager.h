@@ -114,6 +114,7 @@ class Manager {
   Result<std::uint64_t> log_embedding(State& state, std::uint64_t node, std::uint32_t key,
                                       std::span<const float> values);
   friend class Operations;
+  std::uint64_t begin_view();
   Result<wal::Log::Section> enter_validated(State& state, std::uint64_t bytes);
   void finish(State* state);
   void reclaim_now_and_then();
@@ -194,6 +195,7 @@ class Manager {
   base::ShardedCount aborts_;
   base::ShardedCount conflicts_;
   base::ShardedCount active_;
+  std::atomic<std::uint64_t> mutant_view_{0};  ///< for `Mutant::stale_view` only
 };
 
 }  // namespace selvedge::txn

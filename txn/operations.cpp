@@ -69,7 +69,10 @@ Result<Writable> Operations::writable(std::uint64_t head_word, std::uint64_t id,
   }
   const Head head{head_word};
   const bool newest = head.is_inline() || seen.version == head.version();
-  if (!newest) {
+  const bool ignored =
+      selvedge::base::mutant(selvedge::base::Mutant::first_updater_ignored) && !newest &&
+      graph::committed_at(head.version()->stamp.load(std::memory_order_acquire)) != 0;
+  if (!newest && !ignored) {
     return fail(conflict_on(id, head_word));
   }
   return Writable{head_word, seen};

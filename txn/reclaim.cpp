@@ -73,6 +73,9 @@ std::uint64_t Manager::horizon() {
 /// Part of a commit that is visible already, so it must not fail: where the system refuses memory,
 /// what was not done is done the next time.
 void Manager::reclaim(bool everything) noexcept try {
+  if (base::mutant(base::Mutant::stale_view)) {
+    return;  // a view below the horizon must still find its versions
+  }
   {
     std::unique_lock lock(reclaim_mutex_, std::defer_lock);
     if (everything) {

@@ -35,6 +35,9 @@ Seen newest_committed(std::uint64_t head_word) {
     if (commit != 0) {
       return {version, commit, !version->has(Version::tombstone)};
     }
+    if (base::mutant(base::Mutant::uncommitted_head_trusted)) {
+      break;
+    }
   }
   return {};
 }
@@ -220,7 +223,9 @@ void Validation::publish(const State& state, std::uint64_t commit) {
     }
   };
   for (const std::uint32_t each : footprint.stripes) {
-    raise(clocks_[each]);
+    if (!base::mutant(base::Mutant::list_clocks_not_raised)) {
+      raise(clocks_[each]);
+    }
   }
   if (footprint.bulk) {
     raise(bulk_);
@@ -245,6 +250,9 @@ void Validation::publish(const State& state, std::uint64_t commit) {
 // --- the check ---------------------------------------------------------------------------------
 
 Status Validation::validate(State& state) {
+  if (base::mutant(base::Mutant::validation_left_out)) {
+    return {};
+  }
   // Sampled before the look: what comes later is found by `moved`.
   state.validated_commits = commits_.load(std::memory_order_acquire);
   const graph::PinGuard pin(graph_.epochs, state.slot);
@@ -255,6 +263,10 @@ Status Validation::validate(State& state) {
 }
 
 bool Validation::moved(const State& state) const {
+  if (base::mutant(base::Mutant::validation_left_out) ||
+      base::mutant(base::Mutant::recheck_left_out)) {
+    return false;
+  }
   const std::uint64_t now = commits_.load(std::memory_order_relaxed);
   if (now - state.validated_commits > ring_commits) {
     return true;

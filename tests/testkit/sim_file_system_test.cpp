@@ -327,5 +327,18 @@ TEST(SimFileSystem, TheClockStartsAtOneMomentAndGoesOnWithTheEvents) {
   EXPECT_GE(files.wall_clock_us(), start_us + 2);
 }
 
+/// Whatever the length of the trace: it grows by the power loss itself.
+TEST_F(Sim, APowerLossLeavesWhatItIsToldTo) {
+  std::string written;
+  for (int i = 0; i < 70; ++i) {
+    const std::string each(100, static_cast<char>('a' + i % 26));
+    EXPECT_EQ(write(*open("/a"), written.size(), each), each.size());
+    written += each;
+    files.power_off();
+    files.restart_after_power_loss([](std::size_t, std::size_t) { return true; });
+    EXPECT_EQ(text_in(files.cache(), "/a"), written);
+  }
+}
+
 }  // namespace
 }  // namespace selvedge::testkit
