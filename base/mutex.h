@@ -6,6 +6,10 @@
 #include <mutex>
 #include <shared_mutex>
 
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
 #if defined(__clang__)
 #define SELVEDGE_TSA_(x) __attribute__((x))
 #else
@@ -30,9 +34,25 @@
 
 namespace selvedge {
 
+inline void cpu_relax() {
+#if defined(__x86_64__)
+  _mm_pause();
+#endif
+}
+
 class SELVEDGE_CAPABILITY("mutex") Mutex {
  public:
   void lock() SELVEDGE_ACQUIRE() { mutex_.lock(); }
+  /// For a section that lasts less than it costs to sleep and be woken: tries for a while first.
+  void lock_briefly() SELVEDGE_ACQUIRE() SELVEDGE_NO_THREAD_SAFETY_ANALYSIS {
+    for (int tries = 0; tries < 100; ++tries) {
+      if (mutex_.try_lock()) {
+        return;
+      }
+      cpu_relax();
+    }
+    mutex_.lock();
+  }
   bool try_lock() SELVEDGE_TRY_ACQUIRE(true) { return mutex_.try_lock(); }
   void unlock() SELVEDGE_RELEASE() { mutex_.unlock(); }
 

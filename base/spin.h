@@ -5,19 +5,9 @@
 #include <cstdint>
 #include <thread>
 
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
-
 #include "base/mutex.h"
 
 namespace selvedge {
-
-inline void cpu_relax() {
-#if defined(__x86_64__)
-  _mm_pause();
-#endif
-}
 
 /// Spins a little, then gives the processor away: the holder may have been descheduled.
 class Backoff {

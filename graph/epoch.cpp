@@ -19,14 +19,15 @@ EpochManager::~EpochManager() {
 
 ReaderSlot* EpochManager::acquire() {
   {
-    const std::lock_guard guard(free_latch_);
-    if (!free_slots_.empty()) {
-      ReaderSlot* slot = free_slots_.back();
-      free_slots_.pop_back();
+    FreeSlots& free = free_.mine();
+    const std::lock_guard guard(free.latch);
+    if (!free.slots.empty()) {
+      ReaderSlot* slot = free.slots.back();
+      free.slots.pop_back();
       return slot;
     }
   }
-  auto* fresh = new ReaderSlot(*this);
+  auto* fresh = new ReaderSlot(*this, base::shard_of_thread());
   ReaderSlot* head = slots_.load(std::memory_order_relaxed);
   do {
     fresh->next = head;
@@ -40,25 +41,27 @@ void EpochManager::release(ReaderSlot* slot) noexcept {
     slot->depth |= ReaderSlot::leaving;
     return;
   }
-  const std::lock_guard guard(free_latch_);
-  free_slots_.push_back(slot);
+  FreeSlots& free = free_.at(slot->home);
+  const std::lock_guard guard(free.latch);
+  free.slots.push_back(slot);
 }
 
 void EpochManager::retire(const Retired& item) noexcept try {
   const std::uint64_t now = epoch_.load(std::memory_order_seq_cst);
-  const std::lock_guard guard(bags_latch_);
+  Bags& mine = bags_.mine();
+  const std::lock_guard guard(mine.latch);
   // A thread that read an older epoch may arrive late: the newest bag is the safe place for it.
-  if (bags_.empty() || bags_.back().epoch < now) {
+  if (mine.bags.empty() || mine.bags.back().epoch < now) {
     Bag bag;
     bag.epoch = now;
-    if (!spare_.empty()) {
-      bag.items = std::move(spare_.back());
-      spare_.pop_back();
+    if (!mine.spare.empty()) {
+      bag.items = std::move(mine.spare.back());
+      mine.spare.pop_back();
     }
-    bags_.push_back(std::move(bag));
+    mine.bags.push_back(std::move(bag));
   }
-  bags_.back().items.push_back(item);
-  retired_count_.fetch_add(1, std::memory_order_relaxed);
+  mine.bags.back().items.push_back(item);
+  mine.items.fetch_add(1, std::memory_order_relaxed);
 } catch (const std::bad_alloc&) {
   // A leak until the graph dies is the safe end of a thing that nobody may touch.
 }
@@ -76,24 +79,32 @@ std::uint64_t EpochManager::oldest_pin() const {
 }
 
 void EpochManager::collect() {
-  if (retired_count_.load(std::memory_order_relaxed) == 0) {
+  if (retired_count() == 0) {
     return;
   }
   const std::uint64_t opened = epoch_.fetch_add(1, std::memory_order_seq_cst) + 1;
   const std::uint64_t safe = std::min(oldest_pin(), opened);
+  bags_.each([&](Bags& each) {
+    if (each.items.load(std::memory_order_relaxed) != 0) {
+      collect_from(each, safe);
+    }
+  });
+}
+
+void EpochManager::collect_from(Bags& from, std::uint64_t safe) {
   std::vector<Bag> ready;
   {
-    const std::lock_guard guard(bags_latch_);
+    const std::lock_guard guard(from.latch);
     std::size_t count = 0;
-    while (count < bags_.size() && bags_[count].epoch < safe) {
+    while (count < from.bags.size() && from.bags[count].epoch < safe) {
       ++count;
     }
     if (count == 0) {
       return;
     }
-    const auto end = bags_.begin() + static_cast<std::ptrdiff_t>(count);
-    ready.assign(std::make_move_iterator(bags_.begin()), std::make_move_iterator(end));
-    bags_.erase(bags_.begin(), end);
+    const auto end = from.bags.begin() + static_cast<std::ptrdiff_t>(count);
+    ready.assign(std::make_move_iterator(from.bags.begin()), std::make_move_iterator(end));
+    from.bags.erase(from.bags.begin(), end);
   }
   std::uint64_t given_back = 0;
   for (Bag& bag : ready) {
@@ -103,11 +114,11 @@ void EpochManager::collect() {
     given_back += bag.items.size();
     bag.items.clear();
   }
-  retired_count_.fetch_sub(given_back, std::memory_order_relaxed);
-  const std::lock_guard guard(bags_latch_);
+  from.items.fetch_sub(given_back, std::memory_order_relaxed);
+  const std::lock_guard guard(from.latch);
   for (Bag& bag : ready) {
-    if (spare_.size() < 8 && bag.items.capacity() <= 4096) {
-      spare_.push_back(std::move(bag.items));
+    if (from.spare.size() < 8 && bag.items.capacity() <= 4096) {
+      from.spare.push_back(std::move(bag.items));
     }
   }
 }

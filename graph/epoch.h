@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/mutex.h"
+#include "base/shards.h"
 #include "base/spin.h"
 #include "graph/arena.h"
 
@@ -20,7 +21,7 @@ class EpochManager;
 /// One reader or writer. `epoch` is 0 while it touches no shared memory; `view` is the sequence
 /// that it must keep seeing, `no_view` when it needs none, `opening` while it is choosing one.
 struct alignas(128) ReaderSlot {
-  explicit ReaderSlot(EpochManager& manager) : owner(manager) {}
+  ReaderSlot(EpochManager& manager, std::size_t part) : owner(manager), home(part) {}
   static constexpr std::uint64_t no_view = std::numeric_limits<std::uint64_t>::max();
   static constexpr std::uint64_t opening = 0;
 
@@ -33,6 +34,7 @@ struct alignas(128) ReaderSlot {
   std::atomic<const char*> site{nullptr};
   ReaderSlot* next = nullptr;
   EpochManager& owner;
+  const std::size_t home;  ///< where it waits for its next use, whoever releases it
 };
 
 /// Something that is given back once no pinned reader can hold it: memory, or a record slot.
@@ -117,7 +119,11 @@ class EpochManager {
   OldestView oldest_view() const;
   /// Somebody is touching shared memory now.
   bool pinned() const { return oldest_pin() != ReaderSlot::no_view; }
-  std::uint64_t retired_count() const { return retired_count_.load(std::memory_order_relaxed); }
+  std::uint64_t retired_count() const {
+    std::uint64_t total = 0;
+    bags_.each([&](const Bags& each) { total += each.items.load(std::memory_order_relaxed); });
+    return total;
+  }
 
  private:
   struct Bag {
@@ -132,12 +138,19 @@ class EpochManager {
   alignas(128) std::atomic<std::uint64_t> epoch_{1};
   alignas(128) std::atomic<ReaderSlot*> slots_{nullptr};
   std::atomic<std::uint64_t> horizon_{0};
-  std::atomic<std::uint64_t> retired_count_{0};
-  SpinLatch bags_latch_;
-  std::vector<Bag> bags_;  // rising epochs
-  std::vector<std::vector<Retired>> spare_;
-  SpinLatch free_latch_;
-  std::vector<ReaderSlot*> free_slots_;
+  struct Bags {
+    SpinLatch latch;
+    std::vector<Bag> bags;  // rising epochs
+    std::vector<std::vector<Retired>> spare;
+    std::atomic<std::uint64_t> items{0};
+  };
+  void collect_from(Bags& from, std::uint64_t safe);
+  base::Shards<Bags> bags_;
+  struct FreeSlots {
+    SpinLatch latch;
+    std::vector<ReaderSlot*> slots;
+  };
+  base::Shards<FreeSlots> free_;
 };
 
 /// Pins for a scope.

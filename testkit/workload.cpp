@@ -236,6 +236,9 @@ void Trial::note_gone(std::size_t index) {
 Status Trial::commit(Transaction& transaction) {
   SELVEDGE_TRY(issue());
   const auto done = transaction.commit();
+  if (done && options_.sync == SyncMode::immediate && store_->stats().durable < *done) {
+    violation_ = "a commit is acknowledged before it is durable";
+  }
   return settle(done ? Status{} : fail(done.error().clone()));
 }
 

@@ -55,19 +55,21 @@ std::uint64_t Manager::begin_view() {
 State* Manager::begin(bool transactional, bool serializable) {
   State* state = nullptr;
   {
-    const LatchGuard guard(pool_latch_);
-    if (!pool_.empty()) {
-      state = pool_.back();
-      pool_.pop_back();
+    Pool& pool = pools_.mine();
+    const LatchGuard guard(pool.latch);
+    if (!pool.idle.empty()) {
+      state = pool.idle.back();
+      pool.idle.pop_back();
     } else {
-      state = states_.emplace_back(std::make_unique<State>()).get();
+      state = pool.all.emplace_back(std::make_unique<State>()).get();
+      state->home = base::shard_of_thread();
     }
+    state->ticket.store(pool.tickets++ * base::shard_count + base::shard_of_thread() + 1,
+                        std::memory_order_relaxed);
   }
   state->phase = Phase::active;
   state->transactional = transactional;
   state->serializable = serializable;
-  state->ticket.store(tickets_.fetch_add(1, std::memory_order_relaxed) + 1,
-                      std::memory_order_relaxed);
   state->slot = graph_.epochs.acquire();
   state->slot->view.store(ReaderSlot::opening, std::memory_order_seq_cst);
   const std::uint64_t view = begin_view();
@@ -77,8 +79,16 @@ State* Manager::begin(bool transactional, bool serializable) {
                                  std::memory_order_relaxed);
   }
   state->view = {view, state};
-  active_.fetch_add(1, std::memory_order_relaxed);
+  active_.add(1);
   return state;
+}
+
+void Manager::reclaim_now_and_then() {
+  constexpr std::uint32_t interval_ends = 64;
+  if (since_reclaim_.mine().ends.fetch_add(1, std::memory_order_relaxed) % interval_ends ==
+      interval_ends - 1) {
+    reclaim(false);
+  }
 }
 
 /// Ends the caller's use: view and slot go at once, the rest when nobody needs it.
@@ -89,7 +99,7 @@ void Manager::finish(State* state) {
   state->claims.clear();
   graph_.epochs.release(state->slot);
   state->slot = nullptr;
-  active_.fetch_sub(1, std::memory_order_relaxed);
+  active_.add(-1);
 }
 
 /// The write set is done with; marks may still be read by pinned readers.
@@ -129,8 +139,9 @@ void Manager::status_free(void* context, graph::TxnStatus* status) {
   state->stamped.store(false, std::memory_order_relaxed);
   state->next_finished.store(nullptr, std::memory_order_relaxed);
   state->phase = Phase::idle;
-  const LatchGuard guard(self->pool_latch_);
-  self->pool_.push_back(state);
+  Pool& pool = self->pools_.at(state->home);
+  const LatchGuard guard(pool.latch);
+  pool.idle.push_back(state);
 }
 
 SavepointMark Manager::mark(const State& state) {
@@ -209,12 +220,10 @@ Result<std::uint64_t> Manager::commit(State* state) {
   stamp(*state);
   state->buffer.clear();
   finish(state);
-  waiting_.fetch_add(1, std::memory_order_relaxed);
-  commits_.fetch_add(1, std::memory_order_relaxed);
+  waiting_.add(1);
+  commits_.add(1);
   state->stamped.store(true, std::memory_order_release);  // from here on the reclaimer owns it
-  if (since_reclaim_.fetch_add(1, std::memory_order_relaxed) % 64 == 63) {
-    reclaim(false);
-  }
+  reclaim_now_and_then();
   return sequence;
 }
 
@@ -431,11 +440,9 @@ void Manager::abort(State* state, std::string_view reason) {
   }
   finish(state);
   release_slots(*state);
-  aborts_.fetch_add(1, std::memory_order_relaxed);
+  aborts_.add(1);
   recycle(state);
-  if (since_reclaim_.fetch_add(1, std::memory_order_relaxed) % 64 == 63) {
-    reclaim(false);
-  }
+  reclaim_now_and_then();
 }
 
 Status Manager::log_abort(std::uint64_t number, std::string_view reason) {
@@ -570,9 +577,7 @@ void Manager::set_base_counts(graph::BaseCounts counts) {
 }
 
 ManagerStats Manager::stats() const {
-  return {commits_.load(std::memory_order_relaxed), aborts_.load(std::memory_order_relaxed),
-          conflicts_.load(std::memory_order_relaxed), active_.load(std::memory_order_relaxed),
-          waiting_.load(std::memory_order_relaxed)};
+  return {commits_.sum(), aborts_.sum(), conflicts_.sum(), active_.sum(), waiting_.sum()};
 }
 
 }  // namespace selvedge::txn

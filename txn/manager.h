@@ -13,6 +13,7 @@
 #include <selvedge/types.h>
 
 #include "base/mutex.h"
+#include "base/shards.h"
 #include "base/spin.h"
 #include "graph/counters.h"
 #include "graph/graph.h"
@@ -103,7 +104,7 @@ class Manager {
 
   [[nodiscard]] std::uint64_t horizon();
   [[nodiscard]] ManagerStats stats() const;
-  void note_conflict() { conflicts_.fetch_add(1, std::memory_order_relaxed); }
+  void note_conflict() { conflicts_.add(1); }
   /// Logs the abort entry of a transaction that a crash cut off.
   Status close_loser(std::uint64_t number) { return log_abort(number, "cut off by a crash"); }
   /// Logs abort entries that could not be logged when their transactions ended.
@@ -116,6 +117,7 @@ class Manager {
   std::uint64_t begin_view();
   Result<wal::Log::Section> enter_validated(State& state, std::uint64_t bytes);
   void finish(State* state);
+  void reclaim_now_and_then();
   void recycle(State* state);
   static void status_free(void* context, graph::TxnStatus* status);
   Status log_abort(std::uint64_t number, std::string_view reason);
@@ -153,10 +155,14 @@ class Manager {
   Validation validation_;
   Claims claims_;
 
-  SpinLatch pool_latch_;
-  std::vector<State*> pool_ SELVEDGE_GUARDED_BY(pool_latch_);
-  std::deque<std::unique_ptr<State>> states_ SELVEDGE_GUARDED_BY(pool_latch_);
-  std::atomic<std::uint64_t> tickets_{0};
+  /// States that wait for their next use, and tickets: part p of n gives p + 1, p + 1 + n, ...
+  struct Pool {
+    SpinLatch latch;
+    std::vector<State*> idle;
+    std::deque<std::unique_ptr<State>> all;
+    std::uint64_t tickets = 0;
+  };
+  base::Shards<Pool> pools_;
 
   Mutex names_mutex_;
 
@@ -172,8 +178,11 @@ class Manager {
   State* prune_at_ SELVEDGE_GUARDED_BY(reclaim_mutex_) = nullptr;      // last looked at
   State* prune_before_ SELVEDGE_GUARDED_BY(reclaim_mutex_) = nullptr;  // the one before it
   std::vector<std::uint64_t> prune_views_ SELVEDGE_GUARDED_BY(reclaim_mutex_);
-  alignas(128) std::atomic<std::uint64_t> waiting_{0};
-  std::atomic<std::uint64_t> since_reclaim_{0};
+  base::ShardedCount waiting_;
+  struct Since {
+    std::atomic<std::uint32_t> ends{0};
+  };
+  base::Shards<Since> since_reclaim_;
 
   struct Zombie {
     std::uint64_t number = 0;
@@ -182,10 +191,10 @@ class Manager {
   Mutex zombies_mutex_;
   std::vector<Zombie> zombies_ SELVEDGE_GUARDED_BY(zombies_mutex_);
 
-  alignas(128) std::atomic<std::uint64_t> commits_{0};
-  std::atomic<std::uint64_t> aborts_{0};
-  std::atomic<std::uint64_t> conflicts_{0};
-  std::atomic<std::uint64_t> active_{0};
+  base::ShardedCount commits_;
+  base::ShardedCount aborts_;
+  base::ShardedCount conflicts_;
+  base::ShardedCount active_;
   std::atomic<std::uint64_t> mutant_view_{0};  ///< for `Mutant::stale_view` only
 };
 

@@ -74,8 +74,7 @@ void Manager::prune_chain(std::uint64_t head_word, std::uint64_t floor) {
 /// An old view holds settling back, but neither the versions that it cannot see, nor one write set
 /// for each commit: memory grows with what differs from what open views see, not with time.
 void Manager::prune_waiting(std::uint64_t floor) {
-  if (waiting_.load(std::memory_order_relaxed) < waiting_min ||
-      !graph_.epochs.views(prune_views_)) {
+  if (waiting_.sum() < waiting_min || !graph_.epochs.views(prune_views_)) {
     return;
   }
   for (std::size_t budget = 1024; budget > 0; --budget) {
@@ -139,7 +138,7 @@ void Manager::absorb(State& older, State& newer) {
   prune_before_->next_finished.store(&newer, std::memory_order_release);
   older.writes.clear();
   recycle(&older);
-  waiting_.fetch_sub(1, std::memory_order_relaxed);
+  waiting_.add(-1);
 }
 
 /// Gives back what was created and deleted again unseen, and forgets what is said twice.

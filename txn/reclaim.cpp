@@ -114,7 +114,7 @@ void Manager::settle_finished(std::size_t budget) {
       recycle(finished_first_);
     }
     finished_first_ = state;
-    waiting_.fetch_sub(1, std::memory_order_relaxed);
+    waiting_.add(-1);
   }
 }
 

@@ -92,6 +92,8 @@ struct Footprint {
 /// Three states of an own version: *written* (in the chain, its entry in `buffer`), *logged* (its
 /// entry has a sequence; the version's distance says which), *committed* (the status word).
 struct State : graph::TxnStatus {
+  std::size_t home = 0;  ///< the pool that it belongs to
+
   // Set for each use.
   graph::ReaderSlot* slot = nullptr;
   graph::Viewpoint view;

@@ -58,7 +58,7 @@ Result<Log::Section> Log::enter(std::uint64_t bytes_max) {
                               std::to_string(bytes_max)));
   }
   for (;;) {
-    log_lock_.lock();
+    log_lock_.lock_briefly();
     const Obstacle found = obstacle(bytes_max);
     if (found == Obstacle::none) [[likely]] {
       return Section(*this, bytes_max);

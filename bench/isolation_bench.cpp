@@ -1,0 +1,247 @@
+// What serializable costs against snapshot, and what two writers on one hub do to each other.
+
+#include <array>
+#include <atomic>
+#include <latch>
+#include <mutex>
+#include <thread>
+
+#include "bench/support.h"
+
+namespace selvedge::bench {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr std::size_t mix_nodes = 100'000;
+constexpr int mix_degree = 5;
+
+/// Runs `work(thread)` on threads that start together; returns the seconds until the last is done.
+template <class Work>
+double together(unsigned threads, Work work) {
+  std::latch ready(threads);
+  std::mutex failure_mutex;
+  std::exception_ptr failure;
+  std::vector<std::thread> running;
+  const auto start = Clock::now();
+  for (unsigned t = 0; t < threads; ++t) {
+    running.emplace_back([&, t] {
+      ready.arrive_and_wait();
+      try {
+        work(t);
+      } catch (...) {
+        const std::lock_guard guard(failure_mutex);
+        failure = std::current_exception();
+      }
+    });
+  }
+  for (std::thread& thread : running) {
+    thread.join();
+  }
+  if (failure) {
+    std::rethrow_exception(failure);
+  }
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+/// Role: transactions in the proportions of LinkBench (Armstrong and others, 2013): half of them
+///   read a list of links, a quarter reads something else, the rest reads and then writes.
+class Mix {
+ public:
+  Mix(Store& store, const std::vector<NodeId>& nodes, unsigned thread, unsigned threads)
+      : store_(store), nodes_(nodes), random_(thread + 1), thread_(thread), threads_(threads) {
+    link_ = must(store.type_id("LINK"));
+    data_ = must(store.key_id("data"));
+  }
+
+  /// Transactions that conflicted.
+  std::uint64_t run(int count, Isolation isolation) {
+    std::uint64_t conflicts = 0;
+    for (int i = 0; i < count; ++i) {
+      Transaction tx = must(store_.begin({.isolation = isolation}));
+      Status done = one(tx);
+      if (done) {
+        const auto committed = tx.commit();
+        done = committed ? Status{} : fail(committed.error().clone());
+      }
+      if (!done) {
+        if (done.error().code() != ErrorCode::conflict) {
+          throw std::runtime_error(done.error().message());
+        }
+        ++conflicts;
+      }
+    }
+    return conflicts;
+  }
+
+ private:
+  /// A node that no other thread writes.
+  NodeId mine() {
+    const std::size_t part = nodes_.size() / threads_;
+    return nodes_[thread_ * part + random_() % part];
+  }
+  std::uint64_t read_list(const Reader& tx, NodeId node) {
+    std::uint64_t sum = 0;
+    for (auto cursor = tx.out_edges(node, link_); cursor.next();) {
+      sum += cursor.neighbour().value;
+    }
+    return sum;
+  }
+
+  Status one(Transaction& tx) {
+    const NodeId node = mine();
+    const auto dice = random_() % 1000;
+    if (dice < 507) {  // get_link_list
+      benchmark::DoNotOptimize(read_list(tx, node));
+      return {};
+    }
+    if (dice < 636) {  // get_node
+      SELVEDGE_TRY(const Node found, tx.get(node));
+      benchmark::DoNotOptimize(found[data_].as_int64());
+      return {};
+    }
+    if (dice < 690) {  // count_link, multiget_link
+      benchmark::DoNotOptimize(tx.degree(node, Direction::out, link_));
+      return {};
+    }
+    if (dice < 780) {  // add_link
+      const NodeId to = mine();
+      if (!tx.edge_between(node, to, link_)) {
+        SELVEDGE_TRY(tx.create_edge(node, link_, to, {{data_, 1}}));
+      }
+      return {};
+    }
+    if (dice < 890) {  // update_link, delete_link: the oldest goes when there are many
+      auto cursor = tx.out_edges(node, link_);
+      if (!cursor.next()) {
+        return {};
+      }
+      const EdgeId edge = cursor.id();
+      const bool many = tx.degree(node, Direction::out, link_) > mix_degree;
+      return many ? tx.delete_edge(edge) : tx.set(edge, {{data_, 2}});
+    }
+    if (dice < 920) {  // add_node
+      SELVEDGE_TRY(tx.create_node({}, {{data_, 1}}));
+      return {};
+    }
+    SELVEDGE_TRY(const Node found, tx.get(node));  // update_node
+    return tx.set(node, {{data_, found[data_].as_int64().value_or(0) + 1}});
+  }
+
+  Store& store_;
+  const std::vector<NodeId>& nodes_;
+  std::minstd_rand random_;
+  unsigned thread_;
+  unsigned threads_;
+  TypeId link_;
+  KeyId data_;
+};
+
+std::vector<NodeId> fill(Store& store) {
+  const std::array<Property, 1> properties{{{"data", 1}}};
+  const std::vector<NewNode> blank(mix_nodes, NewNode{{}, properties});
+  std::vector<NodeId> nodes = must(store.create_nodes(blank));
+  std::vector<NewEdge> edges;
+  std::minstd_rand random(7);
+  for (const NodeId node : nodes) {
+    for (int i = 0; i < mix_degree; ++i) {
+      edges.push_back({node, "LINK", nodes[random() % nodes.size()], properties});
+    }
+  }
+  must(store.create_edges(edges));
+  return nodes;
+}
+
+/// Slices of both kinds in turn, so that what else the machine does falls on both.
+void serializable_against_snapshot(benchmark::State& state, unsigned threads) {
+  constexpr int slices = 12;
+  constexpr int slice = 40'000;
+  std::array<double, 2> seconds{};
+  std::array<std::uint64_t, 2> conflicts{};
+  std::uint64_t count = 0;
+  for (auto _ : state) {
+    const Directory directory;
+    Store store = must(Store::open(directory.path("s"), {.sync = SyncMode::none}));
+    const std::vector<NodeId> nodes = fill(store);
+    double total = 0;
+    for (int i = 0; i < 2 * slices; ++i) {
+      const bool serializable = (i % 4 == 0) || (i % 4 == 3);
+      std::atomic<std::uint64_t> lost{0};
+      const double time = together(threads, [&](unsigned t) {
+        Mix mix(store, nodes, t, threads);
+        lost += mix.run(slice, serializable ? Isolation::serializable : Isolation::snapshot);
+      });
+      seconds.at(serializable ? 0 : 1) += time;
+      conflicts.at(serializable ? 0 : 1) += lost;
+      total += time;
+    }
+    count += std::uint64_t{slices} * slice * threads;
+    state.SetIterationTime(total);
+    must(store.close());
+  }
+  state.counters["snapshot/s"] = static_cast<double>(count) / seconds[1];
+  state.counters["serializable/s"] = static_cast<double>(count) / seconds[0];
+  against_target(state, "cost %", 100 * (seconds[0] / seconds[1] - 1), 15, true);
+  state.counters["conflicts %"] =
+      100.0 * static_cast<double>(conflicts[0]) / static_cast<double>(count);
+}
+
+/// Commits per second of writers that add edges to one node. None may conflict.
+double hub_rate(Store& store, NodeId hub, NodeId leaf, unsigned threads, int each) {
+  const TypeId type = must(store.type_id("TO"));
+  const double seconds = together(threads, [&](unsigned) {
+    for (int i = 0; i < each; ++i) {
+      Transaction tx = must(store.begin());
+      must(tx.create_edge(hub, type, leaf));
+      must(tx.commit());
+    }
+  });
+  return each * static_cast<double>(threads) / seconds;
+}
+
+void writers_on_one_hub(benchmark::State& state, SyncMode mode, int each) {
+  double one = 0;
+  double two = 0;
+  for (auto _ : state) {
+    const Directory directory;
+    Store store = must(Store::open(directory.path("s"), {.sync = mode}));
+    const auto start = Clock::now();
+    for (int i = 0; i < 4; ++i) {
+      const NodeId hub = must(store.create_node({}));
+      const NodeId leaf = must(store.create_node({}));
+      one += hub_rate(store, hub, leaf, 1, 2 * each);
+      two += hub_rate(store, hub, leaf, 2, each);
+    }
+    must_equal(store.stats().conflicts, 0, "conflicts");
+    state.SetIterationTime(std::chrono::duration<double>(Clock::now() - start).count());
+    must(store.close());
+  }
+  const auto rounds = static_cast<double>(4 * state.iterations());
+  state.counters["one writer/s"] = one / rounds;
+  state.counters["two writers/s"] = two / rounds;
+  against_target(state, "two / one", two / one, 1);
+}
+
+const auto register_all = [] {
+  const auto add = [](const char* name, auto body) {
+    benchmark::RegisterBenchmark(
+        name, [=](benchmark::State& state) { measured(state, [&] { body(state); }); })
+        ->Iterations(1)
+        ->UseManualTime()
+        ->Unit(benchmark::kMillisecond);
+  };
+  add("isolation/LinkBench-like/1 thread",
+      [](benchmark::State& state) { serializable_against_snapshot(state, 1); });
+  add("isolation/LinkBench-like/2 threads",
+      [](benchmark::State& state) { serializable_against_snapshot(state, 2); });
+  add("hub/immediate",
+      [](benchmark::State& state) { writers_on_one_hub(state, SyncMode::immediate, 3'000); });
+  add("hub/none",
+      [](benchmark::State& state) { writers_on_one_hub(state, SyncMode::none, 200'000); });
+  return 0;
+}();
+
+}  // namespace
+}  // namespace selvedge::bench
+
+BENCHMARK_MAIN();
