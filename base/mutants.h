@@ -82,6 +82,8 @@ enum class Mutant : std::uint8_t {
   recheck_left_out,
   uncommitted_head_trusted,
   list_clocks_not_raised,
+  view_not_durable,
+  empty_commit_unwaited,
   count
 };
 
@@ -203,6 +205,10 @@ inline constexpr std::array<MutantInfo, static_cast<std::size_t>(Mutant::count) 
      "beneath an uncommitted version nothing is taken for changed", MutantGroup::isolation},
     {Mutant::list_clocks_not_raised, "list-clocks-not-raised",
      "a new edge does not raise the clocks of its lists", MutantGroup::isolation},
+    {Mutant::view_not_durable, "view-not-durable",
+     "a read view shows what a power loss can take back", MutantGroup::isolation},
+    {Mutant::empty_commit_unwaited, "empty-commit-unwaited",
+     "who wrote nothing does not wait until what it read is durable", MutantGroup::isolation},
 }};
 
 #if defined(SELVEDGE_MUTANTS)

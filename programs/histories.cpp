@@ -129,6 +129,18 @@ Isolation level_of(Mutant mutant) {
   }
 }
 
+/// Only a power loss shows it.
+bool needs_losses(Mutant mutant) {
+  return mutant == Mutant::sync_left_out || mutant == Mutant::acknowledged_before_sync ||
+         mutant == Mutant::view_not_durable || mutant == Mutant::empty_commit_unwaited;
+}
+
+/// The isolation group; and bugs that lose, or show, what a power loss takes back.
+bool is_control(const MutantInfo& info) {
+  return info.group == MutantGroup::isolation || info.mutant == Mutant::sync_left_out ||
+         info.mutant == Mutant::acknowledged_before_sync;
+}
+
 struct Rejection {
   std::uint64_t histories = 0;
   std::string what;  ///< empty: nothing was found
@@ -136,12 +148,13 @@ struct Rejection {
 
 /// Runs with the bug until the checker rejects one.
 Rejection reject(const MutantInfo& info, const Settings& settings) {
+  const unsigned losses = needs_losses(info.mutant) ? 2 : 0;
   selvedge::base::active_mutant.store(info.mutant);
   const auto start = Clock::now();
   Rejection rejection;
   for (std::uint64_t seed = settings.seed;
        rejection.what.empty() && seconds_since(start) < settings.control_seconds; ++seed) {
-    const HistoryPlan plan = history_plan(seed, level_of(info.mutant));
+    const HistoryPlan plan = history_plan(seed, level_of(info.mutant), losses);
     const HistoryRun run = run_history(plan);
     ++rejection.histories;
     const auto found = find_anomalies(run.history, plan.isolation);
@@ -194,8 +207,7 @@ bool control(const MutantInfo& info, const Settings& settings) {
 
 void run_controls(const Settings& settings, Totals& totals) {
   for (const MutantInfo& info : selvedge::base::mutants) {
-    if (info.group == MutantGroup::isolation &&
-        (settings.control.empty() || settings.control == info.name)) {
+    if (is_control(info) && (settings.control.empty() || settings.control == info.name)) {
       ++totals.controls;
       totals.rejected += control(info, settings) ? 1 : 0;
     }

@@ -44,12 +44,23 @@ struct ObjectHistory {
   Elements longest;  ///< of a list: the longest read of those that count, own elements too
 };
 
+/// An edge that came in the place of another one.
+struct Replacement {
+  std::uint64_t edge = 0;
+  std::size_t by = 0;
+};
+
 /// Role: the facts of a history, and the anomalies that lie in single reads.
 struct Facts {
   const History& history;
   std::map<Object, ObjectHistory> objects;
   std::vector<bool> counts;  ///< of each transaction: it is committed
   std::vector<Anomaly> anomalies;
+  std::multimap<std::uint64_t, Replacement> replacements = {};  ///< by the edge that goes
+
+  /// What came in the place of an edge, or of that, is among the elements (sorted): who found
+  /// those came after the edge had gone.
+  [[nodiscard]] bool replaced_in(const Elements& sorted, std::uint64_t edge) const;
 };
 [[nodiscard]] Result<Facts> gather_facts(const History& history);
 

@@ -19,7 +19,8 @@ namespace {
 using Kind = HistoryOperation::Kind;
 using JsonWriter = rapidjson::Writer<rapidjson::StringBuffer>;
 
-constexpr std::array<const char*, 5> operation_names{"append", "r", "insert", "out", "in"};
+constexpr std::array<const char*, 6> operation_names{"append", "r",  "insert",
+                                                     "out",    "in", "replace"};
 constexpr std::array<const char*, 3> outcome_names{"ok", "fail", "info"};
 
 bool reads(Kind kind) { return kind == Kind::read || kind == Kind::out || kind == Kind::in; }
@@ -49,6 +50,11 @@ HistoryOperation HistoryOperation::in(std::uint64_t node, std::vector<std::uint6
   return {Kind::in, node, 0, 0, std::move(edges)};
 }
 
+HistoryOperation HistoryOperation::replace(std::uint64_t source, std::uint64_t edge,
+                                           std::uint64_t target, std::uint64_t replaced) {
+  return {Kind::replace, source, edge, target, {}, replaced};
+}
+
 std::string HistoryOperation::to_string() const {
   std::string text;
   switch (kind) {
@@ -56,6 +62,9 @@ std::string HistoryOperation::to_string() const {
     case Kind::insert:
       return "insert edge " + std::to_string(value) + " from " + std::to_string(key) + " to " +
              std::to_string(target);
+    case Kind::replace:
+      return "replace edge " + std::to_string(replaced) + " by " + std::to_string(value) +
+             " from " + std::to_string(key) + " to " + std::to_string(target);
     case Kind::read: text = "read list " + std::to_string(key); break;
     case Kind::out: text = "read out(" + std::to_string(key) + ")"; break;
     case Kind::in: text = "read in(" + std::to_string(key) + ")"; break;
@@ -123,8 +132,11 @@ void put_operation(JsonWriter& to, const HistoryOperation& operation, bool with_
   to.Uint64(operation.key);
   if (!reads(operation.kind)) {
     to.Uint64(operation.value);
-    if (operation.kind == Kind::insert) {
+    if (operation.kind != Kind::append) {
       to.Uint64(operation.target);
+    }
+    if (operation.kind == Kind::replace) {
+      to.Uint64(operation.replaced);
     }
   } else if (with_result) {
     to.StartArray();
@@ -180,18 +192,23 @@ Result<std::optional<HistoryOperation>> take_operation(const rapidjson::Value& j
                               std::string_view(json[0].GetString(), json[0].GetStringLength()));
   if (name == operation_names.end()) {
     return bad("an operation is called `" + std::string(json[0].GetString()) +
-               "`, expected append, r, insert, out or in");
+               "`, expected append, r, insert, out, in or replace");
   }
   HistoryOperation operation;
   operation.kind = static_cast<Kind>(name - operation_names.begin());
-  if (json.Size() != (operation.kind == Kind::insert ? 4U : 3U)) {
+  if (json.Size() != (operation.kind == Kind::insert    ? 4U
+                      : operation.kind == Kind::replace ? 5U
+                                                        : 3U)) {
     return bad("an operation has " + std::to_string(json.Size()) + " parts");
   }
   SELVEDGE_TRY(operation.key, number_in(json[1], "a key"));
   if (!reads(operation.kind)) {
     SELVEDGE_TRY(operation.value, number_in(json[2], "an element"));
-    if (operation.kind == Kind::insert) {
+    if (operation.kind != Kind::append) {
       SELVEDGE_TRY(operation.target, number_in(json[3], "a target"));
+    }
+    if (operation.kind == Kind::replace) {
+      SELVEDGE_TRY(operation.replaced, number_in(json[4], "an edge"));
     }
     return operation;
   }

@@ -86,6 +86,14 @@ class GraphBuilder {
   }
 
   void order_set(const Object& object, const ObjectHistory& each) {
+    for (const auto& [element, write] : each.writes) {
+      const auto [begin, end] = facts_.replacements.equal_range(element);
+      for (auto next = begin; next != end; ++next) {
+        if (counts(write.by) && counts(next->second.by)) {
+          add(write.by, Kind::ww, next->second.by, object, next->second.edge);
+        }
+      }
+    }
     for (const Found& found : each.reads) {
       if (!counts(found.by)) {
         continue;
@@ -96,7 +104,7 @@ class GraphBuilder {
         }
         if (std::binary_search(found.elements.begin(), found.elements.end(), element)) {
           add(write.by, Kind::wr, found.by, object, element);
-        } else {
+        } else if (!facts_.replaced_in(found.elements, element)) {
           add(found.by, Kind::rw, write.by, object, element);
         }
       }
@@ -295,8 +303,8 @@ std::string reason(const Step& step) {
   std::string text = "\n  " + from + " before " + to;
   switch (step.by.kind) {
     case Kind::ww:
-      return text + " (ww): " + to + " appended " + element + " to " + object +
-             " behind what it had from " + from;
+      return text + " (ww): " + to + " wrote " + element + " to " + object +
+             " behind, or in the place of, what it had from " + from;
     case Kind::wr: return text + " (wr): " + to + " found " + element + " in " + object;
     case Kind::rw:
       return text + " (rw): " + from + " did not find " + element + " in " + object +

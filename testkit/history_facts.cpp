@@ -60,6 +60,7 @@ std::vector<Object> written_objects(const HistoryOperation& operation) {
   switch (operation.kind) {
     case Kind::append: return {{Object::Type::list, operation.key}};
     case Kind::insert:
+    case Kind::replace:
       return {{Object::Type::out, operation.key}, {Object::Type::in, operation.target}};
     default: return {};
   }
@@ -68,7 +69,7 @@ std::vector<Object> written_objects(const HistoryOperation& operation) {
 /// Role: fills the facts, one transaction after the other.
 class Gathering {
  public:
-  explicit Gathering(const History& history) : facts_{history, {}, {}, {}} {}
+  explicit Gathering(const History& history) : facts_{history, {}, {}, {}, {}} {}
 
   Result<Facts> run() && {
     SELVEDGE_TRY(note_writes());
@@ -99,7 +100,10 @@ class Gathering {
       const auto& operations = transactions()[i].operations;
       for (std::size_t at = 0; at < operations.size(); ++at) {
         const HistoryOperation& operation = operations[at];
-        if (operation.kind == Kind::insert &&
+        if (operation.kind == Kind::replace) {
+          facts_.replacements.emplace(operation.replaced, Replacement{operation.value, i});
+        }
+        if (operation.kind != Kind::append && !written_objects(operation).empty() &&
             !edges_.emplace(operation.value, std::pair(operation.key, operation.target)).second) {
           return fail(ErrorCode::invalid_argument,
                       "edge " + std::to_string(operation.value) + " is inserted twice");
@@ -124,11 +128,14 @@ class Gathering {
 
   /// What the transaction found in the store, and whether its own part of it is right.
   void note_reads(std::size_t place) {
-    std::map<Object, Elements> own;
+    std::map<Object, Own> own;
     std::map<Object, Elements> first;
     for (const HistoryOperation& operation : transactions()[place].operations) {
       for (const Object& object : written_objects(operation)) {
-        own[object].push_back(operation.value);
+        own[object].written.push_back(operation.value);
+        if (operation.kind == Kind::replace) {
+          own[object].taken.push_back(operation.replaced);
+        }
       }
       const auto object = read_object(operation);
       if (!object) {
@@ -149,8 +156,11 @@ class Gathering {
     compare_sides(place, first);
   }
 
-  Elements without_own(std::size_t place, const Object& object, Elements seen,
-                       const Elements& own) {
+  struct Own {
+    Elements written;
+    Elements taken;
+  };
+  Elements without_own(std::size_t place, const Object& object, Elements seen, const Own& own) {
     Elements sorted = seen;
     std::sort(sorted.begin(), sorted.end());
     if (std::adjacent_find(sorted.begin(), sorted.end()) != sorted.end()) {
@@ -159,18 +169,30 @@ class Gathering {
       sorted.erase(std::unique(sorted.begin(), sorted.end()), sorted.end());
     }
     const bool list = object.type == Object::Type::list;
-    const bool complete =
-        list ? seen.size() >= own.size() && std::equal(own.rbegin(), own.rend(), seen.rbegin())
-             : std::all_of(own.begin(), own.end(), [&](auto each) { return holds(seen, each); });
+    const Elements& written = own.written;
+    const auto as_it_left_it = [&](std::uint64_t each) {
+      return holds(seen, each) != holds(own.taken, each);
+    };
+    const bool complete = list ? seen.size() >= written.size() &&
+                                     std::equal(written.rbegin(), written.rend(), seen.rbegin())
+                               : std::all_of(written.begin(), written.end(), as_it_left_it) &&
+                                     std::none_of(own.taken.begin(), own.taken.end(),
+                                                  [&](auto each) { return holds(seen, each); });
     if (!complete) {
       report(AnomalyKind::internal, {place},
-             name_of_transaction(place) + " does not find what it wrote itself to " +
-                 object.to_string() + ": " + to_text(own));
+             name_of_transaction(place) + " does not find what it did itself to " +
+                 object.to_string() + ": " + to_text(written) + " written, " + to_text(own.taken) +
+                 " taken away");
     }
     if (!list) {
       seen = std::move(sorted);  // of a set the order says nothing
     }
-    std::erase_if(seen, [&](std::uint64_t each) { return holds(own, each); });
+    std::erase_if(seen, [&](std::uint64_t each) { return holds(written, each); });
+    for (const std::uint64_t each : own.taken) {
+      if (!holds(written, each) && !holds(seen, each)) {
+        seen.insert(std::upper_bound(seen.begin(), seen.end(), each), each);
+      }
+    }
     return seen;
   }
 
@@ -202,15 +224,22 @@ class Gathering {
       const auto seen = seen_of.find(write.by);
       const bool list = object.type == Object::Type::list;
       // Of a list it is the end that shows it: what is missing in the middle breaks the order.
-      const bool part = seen != seen_of.end() &&
-                        !std::binary_search(sorted.begin(), sorted.end(), element) &&
-                        (!list || writer_of_last(found, writes) == write.by);
+      const bool part =
+          seen != seen_of.end() && !std::binary_search(sorted.begin(), sorted.end(), element) &&
+          (list ? writer_of_last(found, writes) == write.by : !facts_.replaced_in(sorted, element));
       if (part) {
         report(AnomalyKind::g1b, {place, write.by},
                name_of_transaction(place) + " found only a part of what " +
                    name_of_transaction(write.by) + " wrote to " + object.to_string() + ": " +
                    std::to_string(element) + " is missing");
         seen_of.erase(seen);
+      }
+    }
+    for (const std::uint64_t each : sorted) {
+      if (object.type != Object::Type::list && facts_.replaced_in(sorted, each)) {
+        report(AnomalyKind::g1b, {place},
+               name_of_transaction(place) + " found " + std::to_string(each) + " in " +
+                   object.to_string() + " together with what came in its place");
       }
     }
   }
@@ -308,8 +337,20 @@ class Gathering {
     }
   }
 
-  /// Two that counted on the same state of a list, and both changed it.
+  /// Two that counted on the same state of a list, and both changed it; or both took one edge.
   void find_lost_updates() {
+    std::map<std::uint64_t, std::size_t> taken;
+    for (const auto& [edge, replacement] : facts_.replacements) {
+      if (!facts_.counts[replacement.by]) {
+        continue;
+      }
+      const auto [other, first] = taken.emplace(edge, replacement.by);
+      if (!first) {
+        report(AnomalyKind::lost_update, {other->second, replacement.by},
+               name_of_transaction(other->second) + " and " + name_of_transaction(replacement.by) +
+                   " both replaced edge " + std::to_string(edge));
+      }
+    }
     for (const auto& [object, each] : facts_.objects) {
       if (object.type != Object::Type::list) {
         continue;
@@ -339,6 +380,22 @@ class Gathering {
 };
 
 }  // namespace
+
+bool Facts::replaced_in(const Elements& sorted, std::uint64_t edge) const {
+  std::vector<std::uint64_t> gone{edge};
+  for (std::size_t at = 0; at < gone.size(); ++at) {
+    const auto [begin, end] = replacements.equal_range(gone[at]);
+    for (auto each = begin; each != end; ++each) {
+      if (std::binary_search(sorted.begin(), sorted.end(), each->second.edge)) {
+        return true;
+      }
+      if (!holds(gone, each->second.edge)) {
+        gone.push_back(each->second.edge);
+      }
+    }
+  }
+  return false;
+}
 
 Result<Facts> gather_facts(const History& history) { return Gathering(history).run(); }
 

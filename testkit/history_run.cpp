@@ -232,6 +232,9 @@ class Run {
     const auto key = dice.roll(plan_.keys);
     const std::uint64_t fresh = ++last_element_;
     if (plan_.workload == Workload::edge_set) {
+      if (dice.one_in(3)) {
+        return replace_an_edge(tx, noted, key, dice);
+      }
       const auto target = dice.roll(plan_.keys);
       const auto made = tx.create_edge(nodes_[key], "E", nodes_[target],
                                        {{"n", static_cast<std::int64_t>(fresh)}});
@@ -256,6 +259,38 @@ class Run {
       return false;
     }
     noted.operations.push_back(HistoryOperation::append(key, fresh));
+    return true;
+  }
+
+  /// Another one in the place of one that it finds; nothing where there is none.
+  bool replace_an_edge(Transaction& tx, HistoryTransaction& noted, std::uint64_t source,
+                       Dice& dice) {
+    Elements numbers;
+    std::vector<Edge> edges;
+    for (auto cursor = tx.out_edges(nodes_[source]); cursor.next();) {
+      numbers.push_back(number_of(cursor.edge()));
+      edges.push_back(cursor.edge());
+    }
+    noted.operations.push_back(HistoryOperation::out(source, numbers));
+    if (edges.empty()) {
+      return true;
+    }
+    const auto chosen = dice.roll(edges.size());
+    const NodeId end = edges[chosen].target();
+    const auto target =
+        static_cast<std::uint64_t>(std::find(nodes_.begin(), nodes_.end(), end) - nodes_.begin());
+    const std::uint64_t fresh = ++last_element_;
+    const auto remove = [&] { return expect(tx.delete_edge(edges[chosen].id()), "delete_edge"); };
+    const auto insert = [&] {
+      shuffle_.here();
+      return expect(
+          tx.create_edge(nodes_[source], "E", end, {{"n", static_cast<std::int64_t>(fresh)}}),
+          "create_edge");
+    };
+    if (!(dice.one_in(2) ? remove() && insert() : insert() && remove())) {
+      return false;
+    }
+    noted.operations.push_back(HistoryOperation::replace(source, fresh, target, numbers[chosen]));
     return true;
   }
 

@@ -36,7 +36,7 @@ std::uint64_t Manager::readable() const {
 ReaderSlot* Manager::open_view(std::uint64_t& sequence) {
   ReaderSlot* slot = graph_.epochs.acquire();
   slot->view.store(ReaderSlot::opening, std::memory_order_seq_cst);
-  sequence = readable();
+  sequence = base::mutant(base::Mutant::view_not_durable) ? log_.appended() : readable();
   slot->view.store(sequence, std::memory_order_seq_cst);
   slot->opened_us.store(static_cast<std::int64_t>(options_.clock->wall_clock_us()),
                         std::memory_order_relaxed);

@@ -91,6 +91,29 @@ TEST(History, OneAfterTheOtherIsGood) {
                       {{Op::out(1, {10}), Op::out(3, {11}), Op::in(2, {10, 11})}}}));
 }
 
+TEST(History, EdgesThatTakeThePlaceOfOthersAreGood) {
+  expect_good(serial({{{Op::insert(1, 7, 2), Op::insert(1, 8, 3)}},
+                      {{Op::out(1, {7, 8}), Op::replace(1, 9, 2, 7), Op::out(1, {9, 8})}},
+                      {{Op::out(1, {8, 9}), Op::in(2, {9})}},
+                      {{Op::replace(1, 10, 2, 9), Op::replace(1, 11, 2, 10), Op::in(2, {11})}},
+                      {{Op::in(2, {11}), Op::out(1, {8, 11})}},
+                      {{Op::replace(1, 12, 2, 11)}, Outcome::fail},
+                      {{Op::in(2, {11})}}}));
+}
+
+TEST(History, EdgesThatGoMustBeGoneForAllOrNone) {
+  const Tx first{{Op::insert(1, 7, 2)}};
+  const Tx second{{Op::out(1, {7}), Op::replace(1, 8, 2, 7)}};
+  expect_found(AnomalyKind::g1b, concurrent({first, second, {{Op::out(1, {7, 8})}}}));
+  expect_found(AnomalyKind::one_sided,
+               concurrent({first, second, {{Op::out(1, {8}), Op::in(2, {7})}}}));
+  expect_found(AnomalyKind::lost_update, concurrent({first, second, {{Op::replace(1, 9, 2, 7)}}}));
+  expect_found(AnomalyKind::internal,
+               concurrent({first, {{Op::replace(1, 8, 2, 7), Op::out(1, {7, 8})}}}));
+  expect_found(AnomalyKind::g_single, serial({first, second, {{Op::out(1, {7})}}}));
+  expect_found(AnomalyKind::g_single, serial({first, second, {{Op::out(1, {})}}}));
+}
+
 TEST(History, WhatIsConcurrentMayComeInAnyOrder) {
   expect_good(concurrent({{{Op::read(1, {2})}},
                           {{Op::append(1, 2)}},
@@ -296,7 +319,21 @@ History random_serial(unsigned seed, std::size_t count) {
     for (auto left = 1 + random() % 4; left > 0; --left) {
       const std::size_t key = random() % 3;
       const std::size_t other = random() % 3;
-      switch (random() % 5) {
+      switch (random() % 6) {
+        case 5:
+          if (!outs[key].empty()) {
+            const std::uint64_t gone = outs[key][random() % outs[key].size()];
+            for (std::size_t to = 0; to < ins.size(); ++to) {
+              if (std::erase(ins[to], gone) != 0) {
+                std::erase(outs[key], gone);
+                outs[key].push_back(++fresh);
+                ins[to].push_back(fresh);
+                tx.operations.push_back(Op::replace(key, fresh, to, gone));
+                break;
+              }
+            }
+          }
+          break;
         case 0:
           lists[key].push_back(++fresh);
           tx.operations.push_back(Op::append(key, fresh));

@@ -313,7 +313,7 @@ TEST_F(SerializableTest, TheRolledBackAndTheUncommittedAreNoChange) {
 
 TEST_F(SerializableTest, ABulkCommitMeetsEveryList) {
   const auto bulk = [&](NodeId from, NodeId to) {
-    return [this, from, to](Writer& w) {
+    return [from, to](Writer& w) {
       const std::vector<NewEdge> many(5'000, NewEdge{from, "E", to, {}});
       ASSERT_TRUE(w.create_edges(many));
     };

@@ -24,20 +24,23 @@ enum class Outcome : std::uint8_t {
 
 /// One operation, with what it read. Lists hold elements in the order in which they were appended;
 /// the edges of a node are a set. An element is appended to a list only once, the number of an edge
-/// is given only once.
+/// is given only once. An edge that goes leaves another one in its place, so that who does not find
+/// it is known to have come too early or too late.
 struct HistoryOperation {
   enum class Kind : std::uint8_t {
-    append,  ///< `value` to list `key`
-    read,    ///< list `key`, found as `seen`
-    insert,  ///< edge `value`, from node `key` to node `target`
-    out,     ///< the edges that leave node `key`, found as `seen`, in any order
-    in,      ///< the edges that come to node `key`
+    append,   ///< `value` to list `key`
+    read,     ///< list `key`, found as `seen`
+    insert,   ///< edge `value`, from node `key` to node `target`
+    out,      ///< the edges that leave node `key`, found as `seen`, in any order
+    in,       ///< the edges that come to node `key`
+    replace,  ///< edge `replaced` goes, edge `value` comes, from node `key` to node `target`
   };
   Kind kind = Kind::append;
   std::uint64_t key = 0;
   std::uint64_t value = 0;
   std::uint64_t target = 0;
   std::vector<std::uint64_t> seen = {};
+  std::uint64_t replaced = 0;
   bool operator==(const HistoryOperation&) const = default;
 
   static HistoryOperation append(std::uint64_t list, std::uint64_t element);
@@ -45,6 +48,8 @@ struct HistoryOperation {
   static HistoryOperation insert(std::uint64_t source, std::uint64_t edge, std::uint64_t target);
   static HistoryOperation out(std::uint64_t node, std::vector<std::uint64_t> edges);
   static HistoryOperation in(std::uint64_t node, std::vector<std::uint64_t> edges);
+  static HistoryOperation replace(std::uint64_t source, std::uint64_t edge, std::uint64_t target,
+                                  std::uint64_t replaced);
   [[nodiscard]] std::string to_string() const;
 };
 
@@ -98,7 +103,7 @@ enum class AnomalyKind : std::uint8_t {
   internal,            ///< a transaction's own reads and writes do not agree
   one_sided,           ///< an edge leaves its source, and does not come to its target, or reverse
   incompatible_order,  ///< two reads of a list, of which neither continues the other
-  lost_update,         ///< two changed a list after having read the same of it
+  lost_update,         ///< two changed a list after having read the same of it, or took one edge
   g0,                  ///< a circle of writes
   g1c,                 ///< a circle of writes and reads
   g_single,            ///< a circle with one read of the past
@@ -121,10 +126,10 @@ struct Anomaly {
 ///   strong snapshot isolation, strict serializability.
 /// ww: consecutive elements of a list, as the longest read has them; wr: from who wrote what was
 /// read last; rw: from who read a beginning to who wrote what comes next. Of a set each edge seen
-/// is a wr, each one not seen a rw. An unknown transaction counts as soon as somebody who counts
-/// saw something of it. Every anomaly that is no circle is reported, and the first circle, from
-/// the worst kind on. `invalid_argument` for histories that write something twice.
-/// Cost: its size, times its logarithm; for each node's edges reads times inserts.
+/// is a wr, each one not seen, nor what came in its place, a rw. An unknown transaction counts as
+/// soon as somebody who counts saw something of it. Every anomaly that is no circle is reported,
+/// and the first circle, from the worst kind on. `invalid_argument` for histories that write
+/// something twice. Cost: its size, times its logarithm; for each node's edges reads times inserts.
 [[nodiscard]] Result<std::vector<Anomaly>> find_anomalies(const History& history,
                                                           Isolation isolation,
                                                           bool real_time = true);
