@@ -119,8 +119,7 @@ NamedClocks::Pair* NamedClocks::find(std::uint32_t id) const {
   return chunk == nullptr ? nullptr : chunk + place.index;
 }
 
-Validation::Validation(graph::Graph& graph)
-    : graph_(graph), clocks_(new std::atomic<std::uint64_t>[stripes]()), ring_(ring_commits) {}
+Validation::Validation(graph::Graph& graph) : graph_(graph) {}
 
 std::uint64_t Validation::stripe(ReadKind kind, std::uint64_t id, std::uint64_t other) const {
   const auto& clock = clocks_[read_hash(kind, id, other) >> 48];

@@ -1,14 +1,14 @@
 // Serializable: nothing that a transaction read has changed when it commits.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
-#include <memory>
-#include <vector>
 
 #include <selvedge/error.h>
 
 #include "base/spin.h"
+#include "base/zeroed_array.h"
 #include "graph/graph.h"
 #include "txn/read_set.h"
 #include "txn/state.h"
@@ -82,13 +82,13 @@ class Validation {
                                      std::uint64_t other = 0) const;
 
   graph::Graph& graph_;
-  std::unique_ptr<std::atomic<std::uint64_t>[]> clocks_;
+  base::ZeroedArray<std::atomic<std::uint64_t>> clocks_{stripes};
   std::atomic<std::uint64_t> bulk_{0};  ///< stands for all of `clocks_`
   NamedClocks labels_;
   NamedClocks types_;
   NamedClocks::Pair nodes_;
   NamedClocks::Pair edges_;
-  std::vector<Bloom> ring_;  // under the log lock
+  base::ZeroedArray<Bloom> ring_{ring_commits};  // under the log lock
   alignas(128) std::atomic<std::uint64_t> commits_{0};
 };
 
