@@ -8,8 +8,8 @@
 #include <selvedge/error.h>
 
 #include "base/spin.h"
-#include "base/zeroed_array.h"
 #include "graph/graph.h"
+#include "graph/zeroed_array.h"
 #include "txn/read_set.h"
 #include "txn/state.h"
 
@@ -82,13 +82,13 @@ class Validation {
                                      std::uint64_t other = 0) const;
 
   graph::Graph& graph_;
-  base::ZeroedArray<std::atomic<std::uint64_t>> clocks_{stripes};
+  graph::ZeroedArray<std::atomic<std::uint64_t>> clocks_{stripes};
   std::atomic<std::uint64_t> bulk_{0};  ///< stands for all of `clocks_`
   NamedClocks labels_;
   NamedClocks types_;
   NamedClocks::Pair nodes_;
   NamedClocks::Pair edges_;
-  base::ZeroedArray<Bloom> ring_{ring_commits};  // under the log lock
+  graph::ZeroedArray<Bloom> ring_{ring_commits};  // under the log lock
   alignas(128) std::atomic<std::uint64_t> commits_{0};
 };
 

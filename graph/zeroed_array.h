@@ -7,7 +7,7 @@
 #include <new>
 #include <type_traits>
 
-namespace selvedge::base {
+namespace selvedge::graph {
 
 /// Role: `count` objects for which all bits zero is a value, in memory of its own.
 /// After failure: std::bad_alloc when the system refuses.
@@ -36,4 +36,4 @@ class ZeroedArray {
   T* data_ = nullptr;
 };
 
-}  // namespace selvedge::base
+}  // namespace selvedge::graph
