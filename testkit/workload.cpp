@@ -305,16 +305,16 @@ Status Trial::next_life(std::vector<Transaction> open, const std::function<void(
 /// The state that recovery returned is a step of its own: it is durable, whatever was issued.
 Status Trial::take_up(Bounds before) {
   const std::uint64_t found = state_hash(store_->read());
-  std::size_t steps = before.upper + 1;
-  while (steps > before.lower && ledger_.state(steps - 1) != found) {
-    --steps;
+  // The first that looks like this: whether later steps that lead back here happened is not known.
+  std::size_t steps = before.lower;
+  while (steps <= before.upper && ledger_.state(steps) != found) {
+    ++steps;
   }
-  if (steps == before.lower) {
+  if (steps > before.upper) {
     violation_ = "after the process died: expected the state after step " +
                  std::to_string(before.lower) + " to " + std::to_string(before.upper);
     return fail(ErrorCode::corruption, *violation_);
   }
-  --steps;
   if (reference_ != nullptr && ledger_.steps.back().state != found) {
     ledger_.steps.back().state = found;
     ledger_.steps.back().acknowledged = now();

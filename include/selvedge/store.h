@@ -161,9 +161,10 @@ struct TransactionOptions {
   std::optional<Isolation> isolation = {};
 };
 
-/// Role: operations that happen together or not at all, under snapshot isolation: reads see one
-///   moment and the own writes; of two writers of one entity the first wins and the second gets
-///   `conflict` at once.
+/// Role: operations that happen together or not at all. Reads see one moment and the own writes; of
+///   two writers of one entity the first wins and the second gets `conflict` at once. Serializable:
+///   `commit` returns `conflict` when something that was read has changed, and has aborted then.
+///   docs/isolation.md has the table of what can happen at which level.
 /// Invariants: destruction without commit aborts.
 /// Threads: one at a time.
 /// After failure: an operation that returns an error has changed nothing; the transaction goes on.

@@ -193,5 +193,22 @@ TEST_F(Lives, IdsOfStepsThatALifeLostMayComeBack) {
   EXPECT_FALSE(trial_->violation());
 }
 
+/// A node made and deleted, unsynced, then the power fails: the state is the same whether that
+/// happened or not, so the id may come back.
+TEST_F(Lives, StepsThatLeadBackToTheSameStateMayNotHaveHappened) {
+  ASSERT_TRUE(run([&](Trial& trial) -> Status {
+    NodeId made;
+    SELVEDGE_TRY(trial.alone([&](Store& store) -> Status {
+      SELVEDGE_TRY(made, store.create_node({"N"}));
+      return {};
+    }));
+    SELVEDGE_TRY(trial.alone([&](Store& store) { return store.delete_node(made); }));
+    SELVEDGE_TRY(trial.lose_power({}, nothing));
+    return add(trial);
+  }));
+  EXPECT_FALSE(trial_->violation()) << *trial_->violation();
+  expect_sound();
+}
+
 }  // namespace
 }  // namespace selvedge::testkit
