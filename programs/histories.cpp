@@ -31,7 +31,7 @@ using Clock = std::chrono::steady_clock;
 struct Settings {
   double seconds = 60;
   std::uint64_t seed = 1;
-  double control_seconds = 20;
+  double control_seconds = 60;
   bool one = false;
   bool json = false;
   std::string control;
@@ -148,7 +148,7 @@ struct Rejection {
 
 /// Runs with the bug until the checker rejects one.
 Rejection reject(const MutantInfo& info, const Settings& settings) {
-  const unsigned losses = needs_losses(info.mutant) ? 2 : 0;
+  const unsigned losses = needs_losses(info.mutant) ? 3 : 0;
   selvedge::base::active_mutant.store(info.mutant);
   const auto start = Clock::now();
   Rejection rejection;

@@ -49,17 +49,21 @@ class Shuffle {
 
   void here() {
     after_(places_.fetch_add(1) + 1);
-    switch (dice.roll(8)) {
+    // Few yields: on a busy machine each costs the time that others are given.
+    switch (dice.roll(32)) {
       case 0:
       case 1: std::this_thread::yield(); break;
       case 2:
-        for (auto left = dice.roll(2'000); left > 0; --left) {
-          cpu_relax();
+        for (auto left = dice.roll(6); left > 0; --left) {
+          std::this_thread::yield();
         }
         break;
       case 3:
-        for (auto left = dice.roll(6); left > 0; --left) {
-          std::this_thread::yield();
+      case 4:
+      case 5:
+      case 6:
+        for (auto left = dice.roll(2'000); left > 0; --left) {
+          cpu_relax();
         }
         break;
       default: break;

@@ -18,7 +18,7 @@ void expect_good(const HistoryPlan& plan) {
   EXPECT_EQ(run.power_losses, plan.power_losses);
 }
 
-constexpr std::uint64_t seeds = 60;
+constexpr std::uint64_t seeds = 40;
 
 TEST(Histories, AreSerializableInRealTime) {
   for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
