@@ -6,9 +6,9 @@
 namespace selvedge {
 
 std::string_view to_string(ErrorCode code) {
-  static constexpr std::array<std::string_view, 22> names = {
+  static constexpr std::array<std::string_view, 23> names = {
       "invalid_argument",  "not_found",       "already_exists", "conflict",    "has_edges",
-      "too_large",         "finished",        "locked",         "not_a_store", "newer_format",
+      "constraint_violated", "too_large",         "finished",        "locked",         "not_a_store", "newer_format",
       "permission_denied", "disk_full",       "out_of_memory",  "io",          "corruption",
       "poisoned",          "unknown_outcome", "not_retained",   "read_only",   "closed",
       "exhausted",         "unsupported"};

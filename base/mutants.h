@@ -84,6 +84,11 @@ enum class Mutant : std::uint8_t {
   list_clocks_not_raised,
   view_not_durable,
   empty_commit_unwaited,
+  // The schema.
+  schema_not_saved,
+  schema_not_logged,
+  schema_logged_first,
+  unique_unchecked,
   count
 };
 
@@ -209,6 +214,11 @@ inline constexpr std::array<MutantInfo, static_cast<std::size_t>(Mutant::count) 
      "a read view shows what a power loss can take back", MutantGroup::isolation},
     {Mutant::empty_commit_unwaited, "empty-commit-unwaited",
      "who wrote nothing does not wait until what it read is durable", MutantGroup::isolation},
+    {Mutant::schema_not_saved, "schema-not-saved", "a checkpoint forgets the schema"},
+    {Mutant::schema_not_logged, "schema-not-logged", "a new index or constraint is not logged"},
+    {Mutant::schema_logged_first, "schema-logged-first",
+     "a constraint is logged before the data is looked at"},
+    {Mutant::unique_unchecked, "unique-unchecked", "a unique constraint lets everything pass"},
 }};
 
 #if defined(SELVEDGE_MUTANTS)

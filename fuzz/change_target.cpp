@@ -103,6 +103,8 @@ void encode_change(graph::ChangeWriter& to, const Owned& owned) {
     case ChangeKind::update_embedding:
       to.update_embedding(change.id, change.type, owned.after);
       break;
+    case ChangeKind::define_schema: to.define_schema(change.type, owned.after); break;
+    case ChangeKind::drop_schema: to.drop_schema(change.type); break;
     case ChangeKind::group: throw Violation("a group has no group in it");
   }
 }

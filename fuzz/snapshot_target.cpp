@@ -52,6 +52,12 @@ void put(ByteWriter& to, const snapshot::EmbeddingRecord& embedding) {
   to.put_bytes(embedding.floats);
 }
 
+void put(ByteWriter& to, const snapshot::SchemaRecord& object) {
+  to.put(object.id);
+  to.put(object.sequence);
+  to.put_bytes(object.definition);
+}
+
 Records read_records(const SnapshotReader& reader) {
   Records records;
   for (std::size_t i = 0; i < reader.chunks().size(); ++i) {
@@ -82,6 +88,10 @@ Status add(SnapshotWriter& to, snapshot::ChunkType type, const snapshot::FreeSlo
 }
 Status add(SnapshotWriter& to, snapshot::ChunkType, const snapshot::EmbeddingRecord& embedding) {
   return to.add_embedding(embedding);
+}
+
+Status add(SnapshotWriter& to, snapshot::ChunkType, const snapshot::SchemaRecord& object) {
+  return to.add_schema(object);
 }
 
 void write_again(FileSystem& files, const SnapshotReader& reader) {
@@ -143,6 +153,9 @@ Buffer small_snapshot(Compression compression) {
   must(to->add_free_edge({6, 1 << 20}), "a free slot");
   must(to->add_embedding({id_bits::make(1, 1), 14, 5, std::as_bytes(std::span(floats))}),
        "an embedding");
+  ByteWriter definition;
+  graph::put_definition(definition, {.target = 0, .keys = {5}, .name = "index"});
+  must(to->add_schema({1, 15, definition.span()}), "an index");
   snapshot::Footer footer;
   footer.begin = 20;
   footer.end = 20;

@@ -222,6 +222,19 @@ void ChangeWriter::update_embedding(std::uint64_t node, std::uint32_t key,
   close(opened);
 }
 
+void ChangeWriter::define_schema(std::uint32_t id, std::span<const std::byte> definition) {
+  const std::size_t opened = open(ChangeKind::define_schema, 0, 3 + definition.size());
+  put_u24(to_, id);
+  to_.put_bytes(definition);
+  close(opened);
+}
+
+void ChangeWriter::drop_schema(std::uint32_t id) {
+  const std::size_t opened = open(ChangeKind::drop_schema, 0, 3);
+  put_u24(to_, id);
+  close(opened);
+}
+
 std::size_t ChangeWriter::open_group(GroupKind kind, std::uint64_t members) {
   const std::size_t opened = open(ChangeKind::group, 0, 0x80);
   to_.put(kind);
@@ -272,7 +285,7 @@ bool take_change(ByteReader& from, RawChange& raw) {
   }
   raw.body = from.take_bytes(length);
   raw.kind = static_cast<ChangeKind>(kind);
-  return from.ok() && kind >= 1 && kind <= 9 && (raw.flags & ~flags_of(raw.kind)) == 0;
+  return from.ok() && kind >= 1 && kind <= 11 && (raw.flags & ~flags_of(raw.kind)) == 0;
 }
 
 bool parse(const RawChange& raw, Change& change) {
@@ -332,6 +345,11 @@ bool parse(const RawChange& raw, Change& change) {
       change.type = take_u24(body);
       change.after = body.take_rest();
       return body.ok() && id_bits::well_formed(change.id) && change.after.size() % 4 == 0;
+    case ChangeKind::define_schema:
+      change.type = take_u24(body);
+      change.after = body.take_rest();
+      return body.ok();
+    case ChangeKind::drop_schema: change.type = take_u24(body); return body.at_end();
     case ChangeKind::group: return false;
   }
   return body.ok() && id_bits::well_formed(change.id) &&

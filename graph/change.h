@@ -36,6 +36,8 @@ namespace selvedge::graph {
 //   group         u8 group kind | varint members | changes of nodes and edges (in the same form)
 //   define_name   u8 name kind | u24 id | text to the end
 //   update_embedding  u64 node id | u24 key | floats to the end
+//   define_schema  u24 object id | definition (graph/schema.h) to the end
+//   drop_schema    u24 object id
 //
 // `prev` names the sequence that the before-image had (rule 37): C << 1 for a committed version or
 // an own one that has its sequence; distance << 1 | 1 for an own version that many entries earlier
@@ -53,6 +55,8 @@ enum class ChangeKind : std::uint8_t {
   group = 7,
   define_name = 8,
   update_embedding = 9,
+  define_schema = 10,
+  drop_schema = 11,
 };
 
 /// What a group is to people.
@@ -87,10 +91,10 @@ struct Change {
   std::uint64_t id = 0;
   std::uint64_t source = 0;
   std::uint64_t target = 0;
-  std::uint32_t type = 0;  ///< edge type, name id or embedding key
+  std::uint32_t type = 0;  ///< edge type, name id, embedding key or schema object
   NameKind name_kind{};
   PrevSequence prev;
-  std::span<const std::byte> after;       ///< image; name text; floats
+  std::span<const std::byte> after;       ///< image; name text; floats; definition
   std::span<const std::byte> before_raw;  ///< image or difference
 
   [[nodiscard]] bool restored() const { return (flags & change_flags::restored) != 0; }
@@ -139,6 +143,8 @@ class ChangeWriter {
   void delete_edge(const EdgeIdentity& edge, PrevSequence prev, std::span<const std::byte> before);
   void define_name(NameKind kind, std::uint32_t id, std::string_view text);
   void update_embedding(std::uint64_t node, std::uint32_t key, std::span<const std::byte> floats);
+  void define_schema(std::uint32_t id, std::span<const std::byte> definition);
+  void drop_schema(std::uint32_t id);
 
   /// Starts a group; `close_group` with the returned position ends it.
   std::size_t open_group(GroupKind kind, std::uint64_t members);

@@ -39,7 +39,7 @@ struct alignas(128) ReaderSlot {
 
 /// Something that is given back once no pinned reader can hold it: memory, or a record slot.
 struct Retired {
-  enum class Kind : std::uint32_t { memory, node_slot, edge_slot, status };
+  enum class Kind : std::uint32_t { memory, node_slot, edge_slot, status, catalog };
   std::uint64_t address = 0;  ///< pointer, slot number or status
   std::uint64_t bytes = 0;
   Kind kind = Kind::memory;

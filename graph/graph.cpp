@@ -105,6 +105,9 @@ void Graph::reclaim(const Retired& item) {
     case Retired::Kind::status:
       status_sink_(status_context_, reinterpret_cast<TxnStatus*>(item.address));
       break;
+    case Retired::Kind::catalog:
+      schema.release(reinterpret_cast<const Catalog*>(item.address));
+      break;
     case Retired::Kind::memory: SELVEDGE_ASSERT(false); break;
   }
 }

@@ -18,6 +18,7 @@
 #include "graph/epoch.h"
 #include "graph/names.h"
 #include "graph/records.h"
+#include "graph/schema.h"
 #include "graph/version.h"
 
 namespace selvedge::graph {
@@ -48,6 +49,7 @@ class Graph final : private RetiredSink {
   SlotAllocator edge_slots;
   Names names;
   Embeddings embeddings{arena};
+  Schema schema{epochs};
 
   /// Record of a well-formed id of this generation, or null.
   [[nodiscard]] NodeRecord* find(NodeId id) const {

@@ -80,6 +80,8 @@ Status Attempt::load_chunk(const snapshot::Chunk& chunk, snapshot::Tally& tally)
     if constexpr (std::is_same_v<decltype(record), const snapshot::NameRecord&>) {
       return applier_.define(static_cast<graph::NameKind>(record.kind), record.id, record.text,
                              snapshot_->footer().names);
+    } else if constexpr (std::is_same_v<decltype(record), const snapshot::SchemaRecord&>) {
+      return load_schema(record);
     } else {
       return applier_.load(chunk.info().type, record);
     }
@@ -199,6 +201,14 @@ Status Attempt::note_plain(const wal::FrameView& frame) {
   plain_entries_ += frame.header.count;
   SELVEDGE_TRY(graph::decode_entries(
       shape_of(frame.header), frame.payload, [&](const graph::EntryView& entry) -> Status {
+        if (entry.kind == graph::ChangeKind::define_schema ||
+            entry.kind == graph::ChangeKind::drop_schema) {
+          --plain_entries_;
+          return graph::decode_entry(
+              entry, [&](const graph::Change& change, std::uint64_t sequence) {
+                return note_schema(change, sequence);
+              });
+        }
         if (entry.kind != graph::ChangeKind::define_name) {
           return {};
         }
@@ -209,6 +219,27 @@ Status Attempt::note_plain(const wal::FrameView& frame) {
                                  log_names_ + (snapshot_ ? snapshot_->footer().names : 0));
         });
       }));
+  return {};
+}
+
+/// Kept until the snapshot's are loaded: the log's come after them.
+Status Attempt::note_schema(const graph::Change& change, std::uint64_t sequence) {
+  SchemaChange noted{change.type, sequence, std::nullopt};
+  if (change.kind == graph::ChangeKind::define_schema) {
+    noted.definition.emplace();
+    if (!graph::take_definition(change.after, *noted.definition)) {
+      return fail(ErrorCode::corruption, "an index or constraint that no store defines");
+    }
+  }
+  log_schema_.push_back(std::move(noted));
+  return {};
+}
+
+Status Attempt::load_schema(const snapshot::SchemaRecord& object) {
+  SchemaChange noted{object.id, object.sequence, graph::Definition{}};
+  graph::take_definition(object.definition, *noted.definition);  // the reader has checked it
+  const MutexLock lock(schema_mutex_);
+  snapshot_schema_.push_back(std::move(noted));
   return {};
 }
 

@@ -59,6 +59,9 @@ class Attempt {
   Status note_frame(const wal::FrameView& frame);
   Status note_plain(const wal::FrameView& frame);
   Status note_embedding(const wal::FrameView& frame);
+  Status note_schema(const graph::Change& change, std::uint64_t sequence);
+  Status load_schema(const snapshot::SchemaRecord& object);
+  Status apply_schema();
   void count_transactions();
   Status phase(ApplyPhase which);
   Status forward(bool transactional, PhaseReport& report);
@@ -82,6 +85,15 @@ class Attempt {
   TransactionTable table_;
   std::uint64_t plain_entries_ = 0;
   std::uint64_t log_names_ = 0;  ///< defined by the log so far
+  /// What the log says of an object of the schema; no definition: it is dropped.
+  struct SchemaChange {
+    std::uint32_t id = 0;
+    std::uint64_t sequence = 0;
+    std::optional<graph::Definition> definition;
+  };
+  std::vector<SchemaChange> log_schema_;  ///< in the log's order
+  Mutex schema_mutex_;
+  std::vector<SchemaChange> snapshot_schema_ SELVEDGE_GUARDED_BY(schema_mutex_);
   bool bound_ = true;            ///< no frame contradicts the snapshot's footer
 };
 

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <chrono>
+#include <map>
+#include <memory>
+#include <utility>
 
 #include "base/mutants.h"
 #include "recovery/attempt.h"
@@ -45,8 +48,11 @@ Result<bool> in_share(const graph::Change& change, const wal::FrameHeader& heade
   if (change.is_node() || change.is_edge()) {
     return (id_bits::slot(change.id) >> share_slots_shift) % shares == worker;
   }
-  if (change.kind == graph::ChangeKind::define_name && header.transaction == 0) {
-    return false;  // noted in phase 1
+  const bool noted = change.kind == graph::ChangeKind::define_name ||
+                     change.kind == graph::ChangeKind::define_schema ||
+                     change.kind == graph::ChangeKind::drop_schema;
+  if (noted && header.transaction == 0) {
+    return false;  // in phase 1
   }
   return fail(ErrorCode::corruption, "an entry of a kind that this frame cannot hold");
 }
@@ -77,6 +83,7 @@ Status Attempt::run(const snapshot::ManifestSnapshot* chosen, bool& usable) {
   const auto rebuild_start = Clock::now();
   SELVEDGE_TRY(cover_snapshot_slots());
   SELVEDGE_TRY(auto rebuilt, rebuild(graph_, applier_, workers_));
+  SELVEDGE_TRY(apply_schema());
   out_.report.rebuild_microseconds = microseconds_since(rebuild_start);
   out_.report.nodes = rebuilt.nodes;
   out_.report.edges = rebuilt.edges;
@@ -228,6 +235,40 @@ Status Attempt::undo_frame(const wal::OwnedFrame& frame, ApplyCount& total) {
   }));
   add(total, counts);
   applier_.raise_ends(total.node_end, total.edge_end);
+  return {};
+}
+
+// --- the schema --------------------------------------------------------------------------------
+
+/// What the snapshot and then the log say; the indexes are filled from the recovered records.
+Status Attempt::apply_schema() {
+  std::map<std::uint32_t, graph::SchemaObjectPtr> objects;
+  const auto apply = [&](SchemaChange& change) {
+    objects.erase(change.id);
+    if (change.definition) {
+      const auto object = std::make_shared<graph::SchemaObject>(
+          change.id, std::move(*change.definition), graph_.arena, graph_.epochs);
+      object->defined.store(change.sequence, std::memory_order_relaxed);
+      object->changed.store(change.sequence, std::memory_order_relaxed);
+      objects.emplace(change.id, object);
+    }
+  };
+  const MutexLock lock(schema_mutex_);
+  for (SchemaChange& change : snapshot_schema_) {
+    apply(change);
+  }
+  for (SchemaChange& change : log_schema_) {
+    apply(change);
+  }
+  if (objects.empty()) {
+    return {};
+  }
+  std::vector<graph::SchemaObjectPtr> all;
+  for (const auto& [id, object] : objects) {
+    all.push_back(object);
+  }
+  SELVEDGE_TRY(fill_schema(graph_, applier_, all, workers_));
+  graph_.schema.publish(std::move(all));
   return {};
 }
 

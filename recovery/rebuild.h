@@ -19,4 +19,9 @@ struct Rebuilt {
 /// `corruption` when an edge hangs on a node that is not there.
 Result<Rebuilt> rebuild(graph::Graph& graph, const Applier& applier, unsigned workers);
 
+/// Fills the indexes of a schema from a rebuilt graph and checks its constraints: each worker takes
+/// its share of the objects. `corruption` names the object and the first entity that breaks it.
+Status fill_schema(graph::Graph& graph, const Applier& applier,
+                   const std::vector<graph::SchemaObjectPtr>& objects, unsigned workers);
+
 }  // namespace selvedge::recovery

@@ -82,6 +82,24 @@ FreeSlot free_slot(std::uint64_t slot, std::uint64_t generation) {
   return {slot, static_cast<std::uint32_t>(generation + 1)};
 }
 
+/// Objects that were defined at or before `view`. The catalog may change meanwhile: what it then
+/// says is in the log behind the snapshot's begin.
+Status capture_schema(graph::Graph& graph, std::uint64_t view, SnapshotWriter& writer) {
+  const graph::Catalog* catalog = graph.schema.catalog();
+  if (catalog == nullptr || base::mutant(base::Mutant::schema_not_saved)) {
+    return {};
+  }
+  for (const graph::SchemaObjectPtr& object : catalog->objects) {
+    const std::uint64_t defined = object->defined.load(std::memory_order_acquire);
+    if (object->online() && defined <= view) {
+      ByteWriter bytes;
+      graph::put_definition(bytes, object->definition);
+      SELVEDGE_TRY(writer.add_schema({object->id, defined, bytes.span()}));
+    }
+  }
+  return {};
+}
+
 template <class Choose>
 Status capture(graph::Graph& graph, graph::ReaderSlot* slot, std::uint64_t view,
                SnapshotWriter& writer, Choose choose) {
@@ -137,10 +155,7 @@ Status capture(graph::Graph& graph, graph::ReaderSlot* slot, std::uint64_t view,
     }
     return status.has_value();
   });
-  if (!all) {
-    return status;
-  }
-  return {};
+  return all ? capture_schema(graph, view, writer) : std::move(status);
 }
 
 }  // namespace

@@ -19,7 +19,7 @@
 //     12  u32 raw bytes
 //     16  u32 stored bytes
 //     20  u32 CRC-32C of the stored bytes
-//     24  u64 lowest slot of its records (0 in names)
+//     24  u64 lowest slot of its records (0 in names and schema)
 //     32  u64 highest slot
 //     40  u32 0
 //     44  u32 CRC-32C of bytes 0 to 43
@@ -45,6 +45,7 @@
 //              varint image bytes | image
 //   free slot  u64 slot | u32 next generation (2^20 = none left)
 //   embedding  u64 node id | u64 sequence | u32 key | varint bytes | floats
+//   schema     u32 object id | u64 sequence | varint bytes | definition (graph/schema.h)
 #pragma once
 
 #include <array>
@@ -83,10 +84,11 @@ enum class ChunkType : std::uint8_t {
   free_nodes = 4,
   free_edges = 5,
   embeddings = 6,
+  schema = 7,
 };
-/// Later versions add types from here on (7 is kept for the schema). This one refuses them as
-/// `newer_format`: what it does not understand it must not drop.
-inline constexpr std::size_t chunk_types = 6;
+/// Later versions add types from here on. This one refuses them as `newer_format`: what it does not
+/// understand it must not drop.
+inline constexpr std::size_t chunk_types = 7;
 
 /// Order-independent digest of a state: live nodes and edges with their images. The 128-bit sum of
 /// one hash per entity, so parts may be digested apart and combined. Equal images name the same
@@ -135,6 +137,12 @@ struct EmbeddingRecord {
   std::uint64_t sequence = 0;
   std::uint32_t key = 0;
   std::span<const std::byte> floats;
+};
+
+struct SchemaRecord {
+  std::uint32_t id = 0;
+  std::uint64_t sequence = 0;
+  std::span<const std::byte> definition;
 };
 
 struct Header {

@@ -8,6 +8,7 @@
 #include "base/crc32c.h"
 #include "graph/image.h"
 #include "graph/names.h"
+#include "graph/schema.h"
 #include "io/file_util.h"
 
 namespace selvedge::snapshot {
@@ -170,6 +171,15 @@ bool Chunk::take(ByteReader& reader, EmbeddingRecord& embedding) const {
          embedding.key <= graph::name_id_max;
 }
 
+bool Chunk::take(ByteReader& reader, SchemaRecord& object) const {
+  object.id = reader.take<std::uint32_t>();
+  object.sequence = reader.take<std::uint64_t>();
+  object.definition = reader.take_bytes(reader.take_varint());
+  graph::Definition definition;
+  return reader.ok() && object.id > 0 && object.id < graph::name_id_max &&
+         graph::take_definition(object.definition, definition);
+}
+
 Status Tally::bounds(const Chunk& chunk, std::uint64_t slots, std::uint64_t slot,
                      std::uint64_t sequence) const {
   const std::uint64_t offset = chunk.info().offset;
@@ -210,6 +220,10 @@ Status Tally::add(const Chunk& chunk, const EmbeddingRecord& embedding) {
   ++found_.embeddings;
   return bounds(chunk, reader_->footer().node_slots, id_bits::slot(embedding.node),
                 embedding.sequence);
+}
+
+Status Tally::add(const Chunk& chunk, const SchemaRecord& object) {
+  return bounds(chunk, 1, 0, object.sequence);
 }
 
 void Tally::merge(const Tally& other) {

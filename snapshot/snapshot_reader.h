@@ -56,6 +56,7 @@ class Chunk {
       case ChunkType::free_nodes:
       case ChunkType::free_edges: return free_slots(use);
       case ChunkType::embeddings: return embeddings(use);
+      case ChunkType::schema: return schema(use);
     }
     return fail(malformed(0, "a chunk of a known type"));
   }
@@ -63,6 +64,12 @@ class Chunk {
   Status embeddings(Use&& use) const {
     SELVEDGE_ASSERT(info_.type == ChunkType::embeddings);
     return each<EmbeddingRecord>(use);
+  }
+
+  template <class Use>
+  Status schema(Use&& use) const {
+    SELVEDGE_ASSERT(info_.type == ChunkType::schema);
+    return each<SchemaRecord>(use);
   }
 
  private:
@@ -86,6 +93,7 @@ class Chunk {
   bool take(ByteReader& reader, EdgeRecord& record) const;
   bool take(ByteReader& reader, FreeSlot& record) const;
   bool take(ByteReader& reader, EmbeddingRecord& record) const;
+  bool take(ByteReader& reader, SchemaRecord& record) const;
   [[nodiscard]] bool in_range(std::uint64_t slot) const {
     return slot >= info_.slot_min && slot <= info_.slot_max;
   }
@@ -112,6 +120,7 @@ class alignas(128) Tally {
   Status add(const Chunk& chunk, const EdgeRecord& edge);
   Status add(const Chunk& chunk, const FreeSlot& slot);
   Status add(const Chunk& chunk, const EmbeddingRecord& embedding);
+  Status add(const Chunk& chunk, const SchemaRecord& object);
   void merge(const Tally& other);
   /// `corruption` unless counts and digest are the footer's.
   [[nodiscard]] Status compare() const;

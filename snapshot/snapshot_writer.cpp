@@ -246,6 +246,17 @@ Status SnapshotWriter::add_embedding(const EmbeddingRecord& embedding) {
   return {};
 }
 
+Status SnapshotWriter::add_schema(const SchemaRecord& object) {
+  SELVEDGE_TRY(ByteWriter* const to, start(ChunkType::schema, object.definition.size() + 22));
+  to->put(object.id);
+  to->put(object.sequence);
+  to->put_varint(object.definition.size());
+  to->put_bytes(object.definition);
+  newest_ = std::max(newest_, object.sequence);
+  added(ChunkType::schema, 0);
+  return {};
+}
+
 Status SnapshotWriter::write_end(const Footer& footer) {
   SELVEDGE_TRY(append(encode_end(footer, chunks_, offset_).span()));
   if (Status synced = base::mutant(base::Mutant::snapshot_not_synced) ? Status{} : file_->sync();

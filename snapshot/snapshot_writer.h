@@ -51,6 +51,7 @@ class SnapshotWriter {
   Status add_free_node(const FreeSlot& slot);
   Status add_free_edge(const FreeSlot& slot);
   Status add_embedding(const EmbeddingRecord& embedding);
+  Status add_schema(const SchemaRecord& object);
 
   /// Writes what is left and the footer, syncs and closes. Returns the footer as written.
   /// `invalid_argument` unless low-water <= begin <= end + 1 and no record is newer than `end`.

@@ -23,6 +23,7 @@ class Checker {
     adjacency();
     labels();
     counts();
+    check_schema(store_, [this](std::string what) { fault(std::move(what)); });
     return std::move(report_);
   }
 

@@ -139,6 +139,11 @@ Result<EdgeMade> Store::create_edge_if_absent(NodeId source, TypeRef type, NodeI
     return ops.create_edge_if_absent(source, type, target, properties);
   });
 }
+Result<NodeMade> Store::get_or_create_node(LabelRef label, KeyRef key, ValueArg value,
+                                           std::span<const Property> properties) {
+  return alone(*impl_,
+               [&](auto& ops) { return ops.get_or_create_node(label, key, value, properties); });
+}
 Status Store::set(NodeId id, std::span<const Property> properties) {
   return alone(*impl_, [&](auto& ops) { return ops.set(id, properties); });
 }

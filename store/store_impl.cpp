@@ -195,6 +195,7 @@ Status StoreImpl::start_log() {
   manager_options.transaction_buffer_bytes = options_.transaction_buffer_bytes;
   manager_options.clock = &files_;
   manager_ = std::make_unique<txn::Manager>(*graph_, *log_, manager_options);
+  schema_changes_ = std::make_unique<txn::SchemaChanges>(*manager_);
   manager_->set_base_counts(std::move(counts_));
   if (options_.read_only) {
     return {};

@@ -18,6 +18,7 @@
 #include "snapshot/manifest.h"
 #include "store/read_state.h"
 #include "txn/manager.h"
+#include "txn/schema_changes.h"
 #include "wal/log.h"
 
 namespace selvedge::detail {
@@ -47,6 +48,9 @@ class StoreImpl final : public wal::SegmentRegistry {
   Status backup(const std::string& directory);
   Status maintain();
   [[nodiscard]] StoreStats stats();
+  Status create_schema(const SchemaSpec& spec, const SchemaOptions& options);
+  Status drop_schema(std::string_view name);
+  [[nodiscard]] std::vector<SchemaInfo> schema();
   /// Nothing when writes are accepted.
   [[nodiscard]] Status writable() const;
 
@@ -101,6 +105,7 @@ class StoreImpl final : public wal::SegmentRegistry {
   std::unique_ptr<graph::Graph> graph_;
   std::unique_ptr<wal::Log> log_;
   std::unique_ptr<txn::Manager> manager_;
+  std::unique_ptr<txn::SchemaChanges> schema_changes_;
   wal::LogStart log_start_;
   std::vector<std::uint64_t> losers_;
   std::vector<std::uint64_t> unused_segments_;

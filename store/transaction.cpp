@@ -40,6 +40,10 @@ Result<EdgeMade> Transaction::create_edge_if_absent(NodeId source, TypeRef type,
                                                     std::span<const Property> properties) {
   SELVEDGE_FORWARD_(create_edge_if_absent(source, type, target, properties));
 }
+Result<NodeMade> Transaction::get_or_create_node(LabelRef label, KeyRef key, ValueArg value,
+                                                 std::span<const Property> properties) {
+  SELVEDGE_FORWARD_(get_or_create_node(label, key, value, properties));
+}
 Status Transaction::set(NodeId id, std::span<const Property> properties) {
   SELVEDGE_FORWARD_(set(id, properties));
 }

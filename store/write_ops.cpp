@@ -68,6 +68,59 @@ Result<EdgeMade> WriteOps::create_edge_if_absent(NodeId source, TypeRef type, No
   return EdgeMade{made, true};
 }
 
+namespace {
+
+/// An index on just this label and key; of several the first.
+graph::SchemaObjectPtr index_on(const graph::Graph& graph, std::uint32_t label,
+                                std::uint32_t key) {
+  const graph::Catalog* catalog = graph.schema.catalog();
+  for (graph::SchemaObject* object :
+       catalog == nullptr ? std::span<graph::SchemaObject* const>{}
+                          : catalog->on(EntityKind::node, label)) {
+    if (object->index != nullptr && object->online() && object->definition.keys.size() == 1 &&
+        object->definition.keys.front() == key) {
+      return catalog->find(object->id);
+    }
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+Result<NodeMade> WriteOps::get_or_create_node(LabelRef label, KeyRef key, const ValueArg& value,
+                                              std::span<const Property> properties) {
+  SELVEDGE_TRY(const std::uint32_t label_id, resolve(store_, NameKind::label, label));
+  SELVEDGE_TRY(const std::uint32_t key_id, resolve(store_, NameKind::key, key));
+  graph::SchemaObjectPtr object;
+  {
+    const PinGuard pin(store_.graph().epochs, state_.slot);
+    object = index_on(store_.graph(), label_id, key_id);
+  }
+  if (object == nullptr) {
+    return fail(ErrorCode::not_found, "there is no index on this label and key");
+  }
+  builder_.reset();
+  builder_.add_label(label_id);
+  SELVEDGE_TRY(set_all(properties));
+  SELVEDGE_TRY(builder_.set(key_id, value));
+  SELVEDGE_TRY(const auto image, builder_.finish());
+  graph::KeyBytes wanted;
+  if (const auto indexable =
+          graph::key_of(object->definition, graph::ImageView(image), wanted);
+      indexable != graph::Indexable::yes) {
+    return fail(indexable == graph::Indexable::too_long ? ErrorCode::too_large
+                                                        : ErrorCode::invalid_argument,
+                "a value that an index cannot hold");
+  }
+  Operations operations(store_.manager(), state_);
+  SELVEDGE_TRY(const auto found, operations.find_or_claim(*object, wanted));
+  if (found) {
+    return NodeMade{NodeId{*found}, false};
+  }
+  SELVEDGE_TRY(const std::uint64_t id, operations.create_node(image));
+  return NodeMade{NodeId{id}, true};
+}
+
 /// Loads the image, lets `change` edit it, and writes it back.
 template <class Change>
 Status WriteOps::change_node(NodeId id, Change change) {

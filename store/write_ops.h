@@ -22,6 +22,8 @@ class WriteOps {
                              std::span<const Property> properties);
   Result<EdgeMade> create_edge_if_absent(NodeId source, TypeRef type, NodeId target,
                                          std::span<const Property> properties);
+  Result<NodeMade> get_or_create_node(LabelRef label, KeyRef key, const ValueArg& value,
+                                      std::span<const Property> properties);
   Status set(NodeId id, std::span<const Property> properties);
   Status set(EdgeId id, std::span<const Property> properties);
   Status remove(NodeId id, KeyRef key);

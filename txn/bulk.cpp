@@ -102,7 +102,6 @@ Status Operations::create_edges(std::span<const EdgeSpec> edges, std::vector<std
       edges, [](const EdgeSpec& edge) { return edge.image.size(); },
       [&](std::span<const EdgeSpec> part) {
         return as_entry([&]() -> Status {
-          const graph::PinGuard pin(graph_.epochs, state_.slot);
           const std::size_t group =
               log_.open_group(graph::GroupKind::bulk_create_edges, part.size());
           for (std::size_t i = 0; i < part.size(); ++i) {
@@ -120,7 +119,6 @@ Status Operations::delete_nodes(std::span<const std::uint64_t> ids) {
       ids, [&](std::uint64_t id) { return node_image_bytes(id); },
       [&](std::span<const std::uint64_t> part) {
         return as_entry([&]() -> Status {
-          const graph::PinGuard pin(graph_.epochs, state_.slot);
           const std::size_t group =
               log_.open_group(graph::GroupKind::bulk_delete_nodes, part.size());
           for (const std::uint64_t id : part) {
@@ -137,7 +135,6 @@ Status Operations::delete_edges(std::span<const std::uint64_t> ids) {
       ids, [&](std::uint64_t id) { return edge_image_bytes(id); },
       [&](std::span<const std::uint64_t> part) {
         return as_entry([&]() -> Status {
-          const graph::PinGuard pin(graph_.epochs, state_.slot);
           const std::size_t group =
               log_.open_group(graph::GroupKind::bulk_delete_edges, part.size());
           for (const std::uint64_t id : part) {
@@ -156,10 +153,7 @@ Status Operations::delete_node(std::uint64_t id, bool detach) {
     SELVEDGE_TRY(edges, edges_of(id));
   }
   if (edges.empty()) {
-    return as_entry([&] {
-      const graph::PinGuard pin(graph_.epochs, state_.slot);
-      return put_delete_node(id);
-    });
+    return as_entry([&] { return put_delete_node(id); });
   }
   const std::uint64_t last = edges.back();
   return in_batches<std::uint64_t>(
@@ -169,7 +163,6 @@ Status Operations::delete_node(std::uint64_t id, bool detach) {
       },
       [&](std::span<const std::uint64_t> part) {
         return as_entry([&]() -> Status {
-          const graph::PinGuard pin(graph_.epochs, state_.slot);
           const bool all = part.back() == last;
           const std::size_t group =
               log_.open_group(graph::GroupKind::detach_delete_node, part.size() + (all ? 1 : 0));

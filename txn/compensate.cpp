@@ -96,7 +96,9 @@ Status Operations::put_back_edge(std::uint64_t id, const Writable& now, Head the
     written(version, WriteItem::make(WriteKind::restore_edge, id));
     log_.restore_edge(edge, prev_of(now), image);
   }
-  return {};
+  const auto before = now.seen.image();
+  return enter_schema({EntityKind::edge, id, edge.type, now.seen.live ? &before : nullptr,
+                       live ? &image : nullptr, false});
 }
 
 Status Operations::put_back_node(std::uint64_t id, const Writable& now, Head then) {
@@ -116,7 +118,10 @@ Status Operations::put_back_node(std::uint64_t id, const Writable& now, Head the
     written(version, WriteItem::make(WriteKind::restore_node, id));
     log_.restore_node(id, prev_of(now), image);
   }
-  return change_labels(id, now.seen.image(), image);
+  const auto before = now.seen.image();
+  SELVEDGE_TRY(change_labels(id, before, image));
+  return enter_schema({EntityKind::node, id, 0, now.seen.live ? &before : nullptr,
+                       live ? &image : nullptr, false});
 }
 
 }  // namespace selvedge::txn

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <optional>
 
 #include "base/assert.h"
 #include "base/crc32c.h"
@@ -166,6 +167,8 @@ Result<std::uint64_t> Manager::commit(State* state) {
     recycle(state);
     return 0;
   }
+  // What was measured is looked at again under the log lock: the catalog must not go meanwhile.
+  std::optional<graph::PinGuard> pin(std::in_place, graph_.epochs, state->slot);
   validation_.measure(*state);
   if (!state->reads.empty()) {
     if (Status valid = validation_.validate(*state); !valid) {
@@ -214,6 +217,7 @@ Result<std::uint64_t> Manager::commit(State* state) {
     finished_last_ = state;
     validation_.publish(*state, appended.last);
   }
+  pin.reset();
   const std::uint64_t sequence = state->commit_sequence;
   base::yield_point("txn.commit.published");
   state->phase = Phase::committed;
@@ -354,14 +358,17 @@ Status Manager::make_room(State& state) {
 
 // --- rollback ----------------------------------------------------------------------------------
 
-void Manager::pop_version(std::atomic<std::uint64_t>& head) {
+void Manager::pop_version(const WriteItem& item) {
+  std::atomic<std::uint64_t>& head = head_of(item);
   graph::Version* version = graph::Head{head.load(std::memory_order_relaxed)}.version();
   head.exchange(version->prev(), std::memory_order_seq_cst);
+  release_keys(item, *version);
   graph_.retire_version(version);
 }
 
 /// Takes the items from `from` on out of the chains, newest first.
 void Manager::unlink_items(State& state, std::size_t from) {
+  const graph::OperationScope scope(graph_.schema);
   const graph::PinGuard pin(graph_.epochs, state.slot);
   for (std::size_t i = state.writes.size(); i-- > from;) {
     const WriteItem& item = state.writes[i];
@@ -372,7 +379,7 @@ void Manager::unlink_items(State& state, std::size_t from) {
     if (item.kind() == WriteKind::create_edge) {
       kill_entries(item.id(), item);
     }
-    pop_version(item.is_node() ? graph_.nodes.at(slot).head : graph_.edges.at(slot).head);
+    pop_version(item);
     if (item.kind() == WriteKind::create_node) {
       state.dropped_node_slots.push_back(slot);
     } else if (item.kind() == WriteKind::create_edge) {

@@ -55,6 +55,7 @@ class Manager {
 
   graph::Graph& graph() { return graph_; }
   wal::Log& log() { return log_; }
+  [[nodiscard]] std::uint64_t wall_clock_us() const { return options_.clock->wall_clock_us(); }
 
   /// Opens a view at what readers may see; the slot is given back with `close_view`.
   graph::ReaderSlot* open_view(std::uint64_t& sequence);
@@ -124,7 +125,10 @@ class Manager {
   void stamp(State& state);
   void unlink_items(State& state, std::size_t from);
   void after_unlink(State& state, std::size_t from);
-  void pop_version(std::atomic<std::uint64_t>& head);
+  void pop_version(const WriteItem& item);
+  /// Of a version that is out of its entity's chain: index entries that nothing in it needs go.
+  void release_keys(const WriteItem& item, const graph::Version& gone);
+  void retire_chain(const WriteItem& item, std::uint64_t head_word);
   Status compensate(State& state, std::size_t from, std::size_t to);
   void release_slots(State& state);
 
@@ -133,9 +137,9 @@ class Manager {
   void settle(State& state, std::uint64_t horizon) SELVEDGE_REQUIRES(reclaim_mutex_);
   void settle_item(const WriteItem& item, std::uint64_t horizon);
   void prefetch_settled(std::span<const WriteItem> items, std::size_t next) const;
-  void trim(std::atomic<std::uint64_t>& head, std::uint64_t horizon, bool edge);
+  void trim(const WriteItem& item, std::uint64_t horizon);
   void prune_waiting(std::uint64_t floor) SELVEDGE_REQUIRES(reclaim_mutex_);
-  void prune_chain(std::uint64_t head_word, std::uint64_t floor) SELVEDGE_REQUIRES(reclaim_mutex_);
+  void prune_chain(const WriteItem& item, std::uint64_t floor) SELVEDGE_REQUIRES(reclaim_mutex_);
   void prune_items(const State& state, std::uint64_t floor) SELVEDGE_REQUIRES(reclaim_mutex_);
   bool no_view_between(const State& older, const State& newer) const
       SELVEDGE_REQUIRES(reclaim_mutex_);

@@ -227,7 +227,7 @@ Status Operations::put_node(std::span<const std::byte> image, std::uint64_t& id)
   }
   count_node(image, 1);
   log_.create_node(id, image);
-  return {};
+  return enter_schema({EntityKind::node, id, 0, nullptr, &image});
 }
 
 Result<std::uint64_t> Operations::create_node(std::span<const std::byte> image) {
@@ -239,13 +239,14 @@ Result<std::uint64_t> Operations::create_node(std::span<const std::byte> image) 
 Status Operations::update_node(std::uint64_t id, const Writable& base,
                                std::span<const std::byte> image) {
   return as_entry([&]() -> Status {
-    const graph::PinGuard pin(graph_.epochs, state_.slot);
     SELVEDGE_TRY(Version* const version, new_version(0, base.head_word, image));
     NodeRecord& record = graph_.nodes.at(id_bits::slot(id));
     SELVEDGE_TRY(claim(record.head, base, version, id));
     written(version, WriteItem::make(WriteKind::update_node, id));
-    log_.update_node(id, prev_of(base), image, base.seen.image());
-    return change_labels(id, base.seen.image(), image);
+    const auto before = base.seen.image();
+    log_.update_node(id, prev_of(base), image, before);
+    SELVEDGE_TRY(change_labels(id, before, image));
+    return enter_schema({EntityKind::node, id, 0, &before, &image});
   });
 }
 
@@ -417,20 +418,47 @@ Status Operations::put_edge(const EdgeSpec& spec, std::uint64_t& id) {
   if (status) {
     count_edge(spec.type, 1);
     log_.create_edge({id, spec.source, spec.target, spec.type}, spec.image);
+    status = enter_schema({EntityKind::edge, id, spec.type, nullptr, &spec.image});
   }
   return status;
 }
 
 Result<std::uint64_t> Operations::create_edge(const EdgeSpec& edge) {
   std::uint64_t id = 0;
-  SELVEDGE_TRY(as_entry([&] {
-    const graph::PinGuard pin(graph_.epochs, state_.slot);
-    return put_edge(edge, id);
-  }));
+  SELVEDGE_TRY(as_entry([&] { return put_edge(edge, id); }));
   return id;
 }
 
+/// The edge in the newest state: what the view sees of it, or else one that is newer than the view.
+std::optional<std::uint64_t> Operations::newest_edge(const EdgeSpec& edge, bool& newer) {
+  const graph::Viewpoint newest{~std::uint64_t{0}, &state_};
+  std::optional<std::uint64_t> visible;
+  std::optional<std::uint64_t> unseen;
+  graph_.each_between(NodeId{edge.source}, NodeId{edge.target}, [&](EdgeId id, bool) {
+    const EdgeRecord* record = graph_.find(id);
+    if (record != nullptr && record->type() == edge.type && graph_.see_edge(id, newest).live) {
+      (graph_.see_edge(id, state_.view).live ? visible : unseen) = id.value;
+    }
+    return !visible;
+  });
+  newer = !visible && unseen;
+  return visible ? visible : unseen;
+}
+
+/// Who finds the edge needs no claim; who does not looks again once he has it.
 Result<std::optional<std::uint64_t>> Operations::find_or_claim(const EdgeSpec& edge) {
+  const graph::PinGuard pin(graph_.epochs, state_.slot);
+  // A conflict tells nothing of the graph; the answer does.
+  const auto answer = [&](std::optional<std::uint64_t> found) {
+    if (state_.serializable) {
+      state_.reads.note(ReadKind::pair, edge.source, edge.target, edge.type);
+    }
+    return found;
+  };
+  bool newer = false;
+  if (const auto found = newest_edge(edge, newer); found && !newer) {
+    return answer(found);
+  }
   const std::uint64_t key =
       read_hash(ReadKind::pair, edge.source, edge.target) ^ (edge.type * 0x9e3779b97f4a7c15U);
   if (!manager_.claims_.take(key, &state_)) {
@@ -440,36 +468,23 @@ Result<std::optional<std::uint64_t>> Operations::find_or_claim(const EdgeSpec& e
   }
   state_.claims.push_back(key);
   base::yield_point("txn.claimed");
-  if (state_.serializable) {
-    state_.reads.note(ReadKind::pair, edge.source, edge.target, edge.type);
+  const auto found = newest_edge(edge, newer);
+  if (found && newer) {
+    return fail(conflict_on(*found, graph_.edges.at(id_bits::slot(*found)).head.load()));
   }
-  const graph::PinGuard pin(graph_.epochs, state_.slot);
-  const graph::Viewpoint newest{~std::uint64_t{0}, &state_};
-  std::optional<std::uint64_t> visible;
-  std::optional<std::uint64_t> newer;
-  graph_.each_between(NodeId{edge.source}, NodeId{edge.target}, [&](EdgeId id, bool) {
-    const EdgeRecord* record = graph_.find(id);
-    if (record != nullptr && record->type() == edge.type && graph_.see_edge(id, newest).live) {
-      (graph_.see_edge(id, state_.view).live ? visible : newer) = id.value;
-    }
-    return !visible;
-  });
-  if (!visible && newer) {
-    return fail(conflict_on(*newer, graph_.edges.at(id_bits::slot(*newer)).head.load()));
-  }
-  return visible;
+  return answer(found);
 }
 
 Status Operations::update_edge(std::uint64_t id, const Writable& base,
                                std::span<const std::byte> image) {
   return as_entry([&]() -> Status {
-    const graph::PinGuard pin(graph_.epochs, state_.slot);
     SELVEDGE_TRY(Version* const version, new_version(0, base.head_word, image));
     EdgeRecord& record = graph_.edges.at(id_bits::slot(id));
     SELVEDGE_TRY(claim(record.head, base, version, id));
     written(version, WriteItem::make(WriteKind::update_edge, id));
-    log_.update_edge(identity_of(id, record), prev_of(base), image, base.seen.image());
-    return {};
+    const auto before = base.seen.image();
+    log_.update_edge(identity_of(id, record), prev_of(base), image, before);
+    return enter_schema({EntityKind::edge, id, record.type(), &before, &image});
   });
 }
 
@@ -512,10 +527,7 @@ Status Operations::put_delete_edge(std::uint64_t id) {
 }
 
 Status Operations::delete_edge(std::uint64_t id) {
-  return as_entry([&] {
-    const graph::PinGuard pin(graph_.epochs, state_.slot);
-    return put_delete_edge(id);
-  });
+  return as_entry([&] { return put_delete_edge(id); });
 }
 
 }  // namespace selvedge::txn

@@ -54,6 +54,10 @@ class Operations {
   /// to be elsewhere until the transaction ends, but by a plain `create_edge`. `conflict` when
   /// another transaction is at it, or the edge is newer than the view.
   Result<std::optional<std::uint64_t>> find_or_claim(const EdgeSpec& edge);
+  /// The node of the object's label with this key that the newest state has, or nothing; as
+  /// `find_or_claim` for edges.
+  Result<std::optional<std::uint64_t>> find_or_claim(const graph::SchemaObject& object,
+                                                     std::span<const std::byte> key);
   /// `base` from `writable_*` in the same operation.
   Status update_node(std::uint64_t id, const Writable& base, std::span<const std::byte> image);
   Status update_edge(std::uint64_t id, const Writable& base, std::span<const std::byte> image);
@@ -108,6 +112,25 @@ class Operations {
   void leave_label(std::uint64_t id, std::uint32_t label);
   void count_node(std::span<const std::byte> image, std::int64_t amount);
   void count_edge(std::uint32_t type, std::int64_t amount);
+  /// What an operation has put on top of an entity, for the schema: images live there, or nothing.
+  struct Replaced {
+    EntityKind entity;
+    std::uint64_t id;
+    std::uint32_t type;  ///< of an edge
+    const std::span<const std::byte>* before;
+    const std::span<const std::byte>* after;
+    bool checked = true;  ///< false: a state that was valid before
+  };
+  Status enter_schema(const Replaced& change);
+  Status enter_object(graph::SchemaObject& object, const Replaced& change);
+  Status add_key(graph::SchemaObject& object, std::span<const std::byte> key,
+                 const Replaced& change);
+  Status check_unique(const graph::SchemaObject& object, std::span<const std::byte> key,
+                      std::uint64_t id);
+  enum class Found : std::uint8_t { none, visible, newer };
+  Found newest_with(const graph::SchemaObject& object, std::span<const std::byte> key,
+                    std::uint64_t& id);
+  std::optional<std::uint64_t> newest_edge(const EdgeSpec& edge, bool& newer);
   Status put_back(std::uint64_t id, bool node, std::size_t versions);
   Status put_back_edge(std::uint64_t id, const Writable& now, graph::Head then);
   Status put_back_node(std::uint64_t id, const Writable& now, graph::Head then);
@@ -122,6 +145,8 @@ class Operations {
 template <class Body>
 Status Operations::as_entry(Body body) {
   SELVEDGE_TRY(manager_.make_room(state_));
+  const graph::OperationScope scope(graph_.schema);
+  const graph::PinGuard pin(graph_.epochs, state_.slot);
   const SavepointMark before = Manager::mark(state_);
   Status status = body();
   if (status && state_.buffer.size() - before.buffer_bytes > limits::entry_bytes_max) {

@@ -43,8 +43,8 @@ bool gone_between_views(std::uint64_t head_word, std::uint64_t floor) {
 
 /// Takes out versions that fall between all views: `newer` hides them from every view at or after
 /// its commit, and no view stands between the two commits.
-void Manager::prune_chain(std::uint64_t head_word, std::uint64_t floor) {
-  for (Head head{head_word}; !head.empty() && !head.is_inline();) {
+void Manager::prune_chain(const WriteItem& item, std::uint64_t floor) {
+  for (Head head{head_of(item).load(std::memory_order_acquire)}; !head.empty() && !head.is_inline();) {
     Version* newer = head.version();
     const std::uint64_t newer_at =
         graph::committed_at(newer->stamp.load(std::memory_order_acquire));
@@ -66,6 +66,7 @@ void Manager::prune_chain(std::uint64_t head_word, std::uint64_t floor) {
     const std::uint64_t rest = below.is_inline() ? 0 : below.version()->prev();
     newer->prev_word().exchange(rest, std::memory_order_seq_cst);
     if (!below.is_inline()) {
+      release_keys(item, *below.version());
       graph_.retire_version(below.version());
     }
   }
@@ -100,7 +101,7 @@ void Manager::prune_waiting(std::uint64_t floor) {
 void Manager::prune_items(const State& state, std::uint64_t floor) {
   for (const WriteItem& item : state.writes) {
     if (is_update(item.kind()) || is_delete(item.kind())) {
-      prune_chain(head_of(item).load(std::memory_order_acquire), floor);
+      prune_chain(item, floor);
     }
   }
 }

@@ -3,11 +3,14 @@
 #include <optional>
 #include <utility>
 
+#include "graph/index_key.h"
+
 namespace selvedge::txn {
 
 namespace {
 
-/// What covers an item; nothing covers a name that is not there, and there are few.
+/// What covers an item. Nothing covers a name that is not there, or a question to an index: of
+/// these there are as many as the program asks.
 std::optional<ReadKind> cover_of(ReadKind kind) {
   switch (kind) {
     case ReadKind::node:
@@ -16,7 +19,9 @@ std::optional<ReadKind> cover_of(ReadKind kind) {
     case ReadKind::all_nodes:
     case ReadKind::all_nodes_content: return ReadKind::all_nodes_content;
     case ReadKind::unknown_label:
-    case ReadKind::unknown_type: return std::nullopt;
+    case ReadKind::unknown_type:
+    case ReadKind::index_key:
+    case ReadKind::index_range: return std::nullopt;
     default: return ReadKind::all_edges_content;
   }
 }
@@ -43,7 +48,7 @@ void ReadSet::keep(const ReadItem& item) {
     }
   }
   items_.push_back(kept);
-  bloom_.add(read_hash(kept.kind, kept.id, kept.other));
+  bloom_.add(hash_of(kept));
 }
 
 void ReadSet::note_unknown(ReadKind kind, std::string_view text) {
@@ -52,8 +57,35 @@ void ReadSet::note_unknown(ReadKind kind, std::string_view text) {
       return;
     }
   }
+  unknown_names_ = true;
   texts_.emplace_back(text);
   add({kind, ReadItem::any_type, 0, texts_.size() - 1});
+}
+
+namespace {
+
+std::string text_of(std::span<const std::byte> bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+}  // namespace
+
+void ReadSet::note_key(std::uint32_t object, std::span<const std::byte> key) {
+  const std::uint64_t hash = graph::hash_key(key);
+  const ReadItem last = items_.empty() ? ReadItem{} : items_.back();
+  if (last.kind == ReadKind::index_key && last.type == object && last.id == hash &&
+      texts_[last.other] == text_of(key)) {
+    return;
+  }
+  texts_.push_back(text_of(key));
+  add({ReadKind::index_key, object, hash, texts_.size() - 1});
+}
+
+void ReadSet::note_range(std::uint32_t object, std::span<const std::byte> low,
+                         std::span<const std::byte> high) {
+  texts_.push_back(text_of(low));
+  texts_.push_back(text_of(high));
+  add({ReadKind::index_range, object, 0, texts_.size() - 2});
 }
 
 void ReadSet::clear() {
@@ -64,7 +96,7 @@ void ReadSet::clear() {
   texts_.clear();
   recent_.fill({});
   bloom_.clear();
-  escalated_ = covers_nodes_ = covers_edges_ = false;
+  unknown_names_ = escalated_ = covers_nodes_ = covers_edges_ = false;
 }
 
 }  // namespace selvedge::txn

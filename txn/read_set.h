@@ -4,6 +4,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,14 +30,16 @@ enum class ReadKind : std::uint8_t {
   all_edges_content,
   unknown_label,  ///< nobody carries a label that has no id yet: `other` is its place in `texts`
   unknown_type,
+  index_key,    ///< which entities have a key: object `type`, `other` is its place in `texts`
+  index_range,  ///< which have one in a range: its ends at `other` and behind
 };
 
 struct ReadItem {
   static constexpr std::uint32_t any_type = ~std::uint32_t{0};
 
   ReadKind kind = ReadKind::node;
-  std::uint32_t type = any_type;  ///< of lists and pairs
-  std::uint64_t id = 0;           ///< an entity; a label's or type's id
+  std::uint32_t type = any_type;  ///< of lists and pairs; an index
+  std::uint64_t id = 0;           ///< an entity; a label's or type's id; an index key's hash
   std::uint64_t other = 0;        ///< the target of a pair
   bool operator==(const ReadItem&) const = default;
 };
@@ -48,6 +51,21 @@ struct ReadItem {
   h = (h ^ (h >> 33)) * 0xff51afd7ed558ccdU;
   h = (h ^ (h >> 33)) * 0xc4ceb9fe1a85ec53U;
   return h ^ (h >> 33);
+}
+
+/// Of an item, or of what a commit changes: equal if they meet.
+[[nodiscard]] inline std::uint64_t index_key_hash(std::uint32_t object, std::uint64_t key_hash) {
+  return read_hash(ReadKind::index_key, key_hash, object);
+}
+[[nodiscard]] inline std::uint64_t index_range_hash(std::uint32_t object) {
+  return read_hash(ReadKind::index_range, object);
+}
+[[nodiscard]] inline std::uint64_t hash_of(const ReadItem& item) {
+  switch (item.kind) {
+    case ReadKind::index_key: return index_key_hash(item.type, item.id);
+    case ReadKind::index_range: return index_range_hash(item.type);
+    default: return read_hash(item.kind, item.id, item.other);
+  }
 }
 
 /// 256 bits, one for each key: sets that share no bit share no key.
@@ -84,12 +102,18 @@ class ReadSet {
     add(item);
   }
   void note_unknown(ReadKind kind, std::string_view text);
+  void note_key(std::uint32_t object, std::span<const std::byte> key);
+  /// From `low` on and below `high` (empty: no bound).
+  void note_range(std::uint32_t object, std::span<const std::byte> low,
+                  std::span<const std::byte> high);
   void clear();
 
   [[nodiscard]] bool empty() const { return items_.empty(); }
   [[nodiscard]] const std::vector<ReadItem>& items() const { return items_; }
   [[nodiscard]] const std::vector<std::string>& texts() const { return texts_; }
   [[nodiscard]] const Bloom& bloom() const { return bloom_; }
+  /// Names were asked about that are not defined: they have no hash.
+  [[nodiscard]] bool unknown_names() const { return unknown_names_; }
 
  private:
   void add(const ReadItem& item);
@@ -99,6 +123,7 @@ class ReadSet {
   std::vector<std::string> texts_;
   std::array<ReadItem, 16> recent_{};  ///< what was read a moment ago is not noted again
   Bloom bloom_;
+  bool unknown_names_ = false;
   bool escalated_ = false;  ///< items give way to what covers them
   bool covers_nodes_ = false;
   bool covers_edges_ = false;

@@ -91,6 +91,7 @@ void Manager::reclaim(bool everything) noexcept try {
 }
 
 void Manager::settle_finished(std::size_t budget) {
+  const graph::OperationScope scope(graph_.schema);
   const graph::PinGuard pin(graph_.epochs, reclaim_slot_);
   const std::uint64_t floor = readable();
   const std::uint64_t reached =
@@ -161,7 +162,7 @@ void Manager::settle_item(const WriteItem& item, std::uint64_t horizon) {
   switch (item.kind()) {
     case WriteKind::create_node: break;
     case WriteKind::update_node:
-    case WriteKind::restore_node: trim(graph_.nodes.at(slot).head, horizon, false); break;
+    case WriteKind::restore_node: trim(item, horizon); break;
     case WriteKind::delete_node:
       if (graph_.find(NodeId{id}) != nullptr &&
           gone_for_all(graph_.nodes.at(slot).head.load(std::memory_order_acquire), horizon)) {
@@ -170,10 +171,10 @@ void Manager::settle_item(const WriteItem& item, std::uint64_t horizon) {
       break;
     case WriteKind::create_edge:
       settle_edge(id, item, horizon);
-      trim(graph_.edges.at(slot).head, horizon, true);
+      trim(item, horizon);
       break;
     case WriteKind::update_edge:
-    case WriteKind::restore_edge: trim(graph_.edges.at(slot).head, horizon, true); break;
+    case WriteKind::restore_edge: trim(item, horizon); break;
     case WriteKind::delete_edge:
       if (graph_.find(EdgeId{id}) != nullptr &&
           gone_for_all(graph_.edges.at(slot).head.load(std::memory_order_acquire), horizon)) {
@@ -187,8 +188,17 @@ void Manager::settle_item(const WriteItem& item, std::uint64_t horizon) {
   }
 }
 
+void Manager::retire_chain(const WriteItem& item, std::uint64_t head_word) {
+  for (Head head{head_word}; !head.empty() && !head.is_inline();
+       head.word = head.version()->prev()) {
+    release_keys(item, *head.version());
+  }
+  graph_.free_chain(head_word, false);
+}
+
 /// Cuts what no view can see, and folds an edge without properties or history into its head.
-void Manager::trim(std::atomic<std::uint64_t>& head_word, std::uint64_t horizon, bool edge) {
+void Manager::trim(const WriteItem& item, std::uint64_t horizon) {
+  std::atomic<std::uint64_t>& head_word = head_of(item);
   Head head{head_word.load(std::memory_order_acquire)};
   while (!head.empty() && !head.is_inline()) {
     Version* version = head.version();
@@ -199,10 +209,10 @@ void Manager::trim(std::atomic<std::uint64_t>& head_word, std::uint64_t horizon,
       continue;
     }
     if (version->prev() != 0) {
-      graph_.free_chain(version->prev_word().exchange(0, std::memory_order_seq_cst), false);
+      retire_chain(item, version->prev_word().exchange(0, std::memory_order_seq_cst));
     }
     const std::uint64_t stamp = version->stamp.load(std::memory_order_acquire);
-    if (edge && version->image_bytes() == 0 && !version->has(Version::tombstone) &&
+    if (!item.is_node() && version->image_bytes() == 0 && !version->has(Version::tombstone) &&
         !graph::is_mark(stamp)) {
       std::uint64_t expected = head.word;
       if (head_word.compare_exchange_strong(expected, Head::of_sequence(committed).word,
@@ -259,7 +269,7 @@ void Manager::kill_entries(std::uint64_t edge, const WriteItem& item) {
 void Manager::remove_edge(std::uint64_t id, const WriteItem& item) {
   EdgeRecord& record = graph_.edges.at(id_bits::slot(id));
   kill_entries(id, item);
-  graph_.free_chain(record.head.exchange(0, std::memory_order_seq_cst), false);
+  retire_chain(item, record.head.exchange(0, std::memory_order_seq_cst));
   graph_.retire_edge_slot(id_bits::slot(id));
 }
 
@@ -270,7 +280,8 @@ void Manager::remove_node(std::uint64_t id) {
     graph_.out_list(record).drop();
     graph_.in_list(record).drop();
   }
-  graph_.free_chain(record.head.exchange(0, std::memory_order_seq_cst), false);
+  retire_chain(WriteItem::make(WriteKind::delete_node, id),
+               record.head.exchange(0, std::memory_order_seq_cst));
   graph_.retire_node_slot(id_bits::slot(id));
 }
 

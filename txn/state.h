@@ -13,6 +13,7 @@
 #include "graph/change.h"
 #include "graph/counters.h"
 #include "graph/epoch.h"
+#include "graph/schema.h"
 #include "graph/version.h"
 #include "txn/read_set.h"
 
@@ -67,6 +68,8 @@ struct Footprint {
   std::vector<std::uint32_t> stripes;
   std::vector<std::uint32_t> labels;  ///< the first `label_members` gained or lost members
   std::vector<std::uint32_t> types;
+  std::vector<graph::SchemaObject*> indexes;  ///< whose entries change
+  std::uint64_t schema_version = 0;           ///< of the catalog that `indexes` is from
   std::size_t label_members = 0;
   std::size_t type_members = 0;
   bool node_members = false;
@@ -80,6 +83,7 @@ struct Footprint {
     stripes.clear();
     labels.clear();
     types.clear();
+    indexes.clear();
     label_members = type_members = 0;
     node_members = node_content = edge_members = edge_content = bulk = false;
     bloom.clear();

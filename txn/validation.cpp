@@ -23,7 +23,15 @@ namespace {
 /// Larger write sets raise one clock for all stripes, and meet every read set.
 constexpr std::size_t items_measured_max = 4096;
 
-/// The newest committed state, beneath whatever is uncommitted.
+template <class Value>
+void add_once(std::vector<Value>& all, Value value) {
+  if (std::find(all.rbegin(), all.rend(), value) == all.rend()) {
+    all.push_back(value);
+  }
+}
+
+}  // namespace
+
 Seen newest_committed(std::uint64_t head_word) {
   for (Head head{head_word}; !head.empty(); head.word = head.version()->prev()) {
     if (head.is_inline()) {
@@ -48,13 +56,6 @@ tl::unexpected<Error> changed(const std::string& what, std::uint64_t entity, std
                   .with_other(commit));
 }
 
-template <class Value>
-void add_once(std::vector<Value>& all, Value value) {
-  if (std::find(all.rbegin(), all.rend(), value) == all.rend()) {
-    all.push_back(value);
-  }
-}
-
 const char* name_of(ReadKind kind) {
   switch (kind) {
     case ReadKind::node: return "a node";
@@ -72,11 +73,11 @@ const char* name_of(ReadKind kind) {
     case ReadKind::all_edges_content: return "the edges";
     case ReadKind::unknown_label: return "that nobody has a label";
     case ReadKind::unknown_type: return "that there is no edge of a type";
+    case ReadKind::index_key: return "what has a key in an index";
+    case ReadKind::index_range: return "what is in a range of an index";
   }
   return "something";
 }
-
-}  // namespace
 
 // --- clocks ------------------------------------------------------------------------------------
 
@@ -145,6 +146,7 @@ void Validation::measure(State& state) {
   for (const WriteItem& item : state.writes) {
     measure_item(footprint, item);
   }
+  measure_indexes(state);
   for (const std::uint32_t label : footprint.labels) {
     labels_.ensure(label);
     footprint.bloom.add(read_hash(ReadKind::label_content, label));
@@ -241,8 +243,13 @@ void Validation::publish(const State& state, std::uint64_t commit) {
   if (footprint.edge_members || footprint.edge_content) {
     raise_pair(edges_, footprint.edge_members);
   }
+  publish_indexes(footprint, commit);
   const std::uint64_t number = commits_.load(std::memory_order_relaxed);
-  ring_[number % ring_commits] = footprint.bloom;
+  Bloom& entry = ring_[number % ring_commits];
+  entry = footprint.bloom;
+  if (footprint.schema_version != graph_.schema.version()) {
+    entry.fill();  // measured before there was what somebody may have asked since
+  }
   commits_.store(number + 1, std::memory_order_release);
 }
 
@@ -272,7 +279,7 @@ bool Validation::moved(const State& state) const {
   }
   for (std::uint64_t number = state.validated_commits; number < now; ++number) {
     // A name that was unknown has no key of its own: any commit may have brought it.
-    if (!state.reads.texts().empty() ||
+    if (state.reads.unknown_names() ||
         state.reads.bloom().intersects(ring_[number % ring_commits])) {
       return true;
     }
@@ -297,6 +304,8 @@ Status Validation::check(const ReadItem& item, const State& state) const {
     case ReadKind::pair: return check_pair(item, view);
     case ReadKind::unknown_label:
     case ReadKind::unknown_type: return check_unknown(item, state);
+    case ReadKind::index_key:
+    case ReadKind::index_range: return check_index(item, state);
     case ReadKind::label_members: clock = named(labels_, true); break;
     case ReadKind::label_content: clock = named(labels_, false); break;
     case ReadKind::type_members: clock = named(types_, true); break;

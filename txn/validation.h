@@ -4,6 +4,8 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <span>
+#include <string>
 
 #include <selvedge/error.h>
 
@@ -38,6 +40,12 @@ class NamedClocks {
   std::array<std::atomic<Pair*>, 25 - first_shift> chunks_{};
   SpinLatch latch_;
 };
+
+/// The newest committed state, beneath whatever is uncommitted. The caller is pinned.
+graph::Seen newest_committed(std::uint64_t head_word);
+/// The error of a read that is not so any more.
+tl::unexpected<Error> changed(const std::string& what, std::uint64_t entity, std::uint64_t commit);
+const char* name_of(ReadKind kind);
 
 /// Role: the clocks that commits raise, and the check of read sets against them.
 ///
@@ -76,6 +84,13 @@ class Validation {
   Status check_list(const ReadItem& item, std::uint64_t view) const;
   Status check_pair(const ReadItem& item, std::uint64_t view) const;
   Status check_unknown(const ReadItem& item, const State& state) const;
+  void measure_indexes(State& state) const;
+  void measure_keys(Footprint& footprint, const graph::Catalog& catalog,
+                    const WriteItem& item, const State& state) const;
+  void publish_indexes(const Footprint& footprint, std::uint64_t commit);
+  Status check_index(const ReadItem& item, const State& state) const;
+  Status check_entries(const graph::SchemaObject& object, const graph::KeyRange& range,
+                       std::span<const std::byte> key, std::uint64_t view) const;
   Status scan(std::uint64_t head, const ReadItem& item, std::uint64_t neighbour,
               std::uint64_t view) const;
   [[nodiscard]] std::uint64_t stripe(ReadKind kind, std::uint64_t id,

@@ -18,6 +18,7 @@ enum class ErrorCode : std::uint8_t {
   already_exists,     ///< a thing of that name is there
   conflict,           ///< another transaction got there first: run the transaction again
   has_edges,          ///< delete of a node with edges without detach
+  constraint_violated,  ///< a constraint of the schema does not allow it
   too_large,          ///< a name, value, image or transaction over its limit
   finished,           ///< operation on a committed or aborted transaction
   locked,             ///< the store is open elsewhere

@@ -5,7 +5,9 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <iterator>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -13,14 +15,16 @@
 #include <vector>
 
 #include <selvedge/error.h>
+#include <selvedge/schema.h>
 #include <selvedge/types.h>
 #include <selvedge/value.h>
 
 namespace selvedge {
 
 namespace detail {
+class IndexScan;
 class ReadState;
-}
+}  // namespace detail
 namespace graph {
 struct ReaderSlot;
 }
@@ -314,6 +318,54 @@ class EdgeScan {
   Pin pin_;
 };
 
+/// What an index found, in its order. Each entity is looked at as the view sees it. Holds memory back
+/// until it is used up or dropped.
+template <class Handle, class Id>
+class Matches {
+ public:
+  Matches(Matches&&) noexcept;
+  Matches& operator=(Matches&&) noexcept;
+  ~Matches();
+
+  /// Goes to the next match; false at the end.
+  bool next();
+  [[nodiscard]] Id id() const;
+  /// The node or edge. In a serializable transaction this is a read of it.
+  [[nodiscard]] Handle get() const;
+
+  class Iterator {
+   public:
+    using iterator_category = std::input_iterator_tag;
+    using value_type = Handle;
+    using difference_type = std::ptrdiff_t;
+    using pointer = void;
+    using reference = Handle;
+    Iterator() = default;
+    explicit Iterator(Matches* matches) : matches_(matches->next() ? matches : nullptr) {}
+    Handle operator*() const { return matches_->get(); }
+    Iterator& operator++() {
+      if (!matches_->next()) {
+        matches_ = nullptr;
+      }
+      return *this;
+    }
+    void operator++(int) { ++*this; }
+    bool operator==(const Iterator&) const = default;
+
+   private:
+    Matches* matches_ = nullptr;
+  };
+  Iterator begin() { return Iterator(this); }
+  Iterator end() { return {}; }
+
+ private:
+  friend class Reader;
+  explicit Matches(std::unique_ptr<detail::IndexScan> scan);
+  std::unique_ptr<detail::IndexScan> scan_;
+};
+using NodeMatches = Matches<Node, NodeId>;
+using EdgeMatches = Matches<Edge, EdgeId>;
+
 /// Role: every read, at one moment: a `ReadView`'s sequence, or a transaction's view plus its own
 ///   writes. Unknown names are no error in reads: nothing carries them.
 ///   In a transaction that has ended there is nothing: `get` returns `finished`.
@@ -374,6 +426,42 @@ class Reader {
   [[nodiscard]] EdgeScan edges() const&;
   [[nodiscard]] EdgeScan edges(TypeRef type) const&;
 
+  /// Nodes of a label by indexed properties: equal values for the first keys of an index, then
+  /// anything about one more; a hash index wants equality for all its keys. An ordered index gives
+  /// them in its order. A transaction sees its own writes. Errors: `not_found` when no online index
+  /// or unique constraint answers the question; `invalid_argument` for a value that cannot be
+  /// indexed (null, a list) or a range between different types; `too_large`; `finished`.
+  /// Cost: the logarithm of the index; then constant for each, and a short shared lock for each 256.
+  [[nodiscard]] Result<NodeMatches> find_nodes(LabelRef label,
+                                               std::span<const Condition> conditions,
+                                               Order order = Order::ascending) const&;
+  [[nodiscard]] Result<NodeMatches> find_nodes(LabelRef label,
+                                               std::initializer_list<Condition> conditions,
+                                               Order order = Order::ascending) const& {
+    return find_nodes(label, std::span(conditions.begin(), conditions.size()), order);
+  }
+  [[nodiscard]] Result<NodeMatches> find_nodes(LabelRef label, KeyRef key, const Match& match,
+                                               Order order = Order::ascending) const& {
+    return find_nodes(label, {{key, match}}, order);
+  }
+  /// One of the nodes that match, if there are any.
+  [[nodiscard]] Result<std::optional<NodeId>> find_node(LabelRef label, KeyRef key,
+                                                        const Match& match) const;
+  /// Edges of a type; as for nodes.
+  [[nodiscard]] Result<EdgeMatches> find_edges(TypeRef type, std::span<const Condition> conditions,
+                                               Order order = Order::ascending) const&;
+  [[nodiscard]] Result<EdgeMatches> find_edges(TypeRef type,
+                                               std::initializer_list<Condition> conditions,
+                                               Order order = Order::ascending) const& {
+    return find_edges(type, std::span(conditions.begin(), conditions.size()), order);
+  }
+  [[nodiscard]] Result<EdgeMatches> find_edges(TypeRef type, KeyRef key, const Match& match,
+                                               Order order = Order::ascending) const& {
+    return find_edges(type, {{key, match}}, order);
+  }
+  [[nodiscard]] Result<std::optional<EdgeId>> find_edge(TypeRef type, KeyRef key,
+                                                        const Match& match) const;
+
   /// Exact in this view. Cost: the transactions that finished lately (usually none).
   [[nodiscard]] std::uint64_t node_count() const;
   [[nodiscard]] std::uint64_t node_count(LabelRef label) const;
@@ -406,6 +494,18 @@ class Reader {
   NodeCursor nodes(LabelRef label) const&& = delete;
   EdgeScan edges() const&& = delete;
   EdgeScan edges(TypeRef type) const&& = delete;
+  Result<NodeMatches> find_nodes(LabelRef label, std::span<const Condition> conditions,
+                                 Order order = Order::ascending) const&& = delete;
+  Result<NodeMatches> find_nodes(LabelRef label, std::initializer_list<Condition> conditions,
+                                 Order order = Order::ascending) const&& = delete;
+  Result<NodeMatches> find_nodes(LabelRef label, KeyRef key, const Match& match,
+                                 Order order = Order::ascending) const&& = delete;
+  Result<EdgeMatches> find_edges(TypeRef type, std::span<const Condition> conditions,
+                                 Order order = Order::ascending) const&& = delete;
+  Result<EdgeMatches> find_edges(TypeRef type, std::initializer_list<Condition> conditions,
+                                 Order order = Order::ascending) const&& = delete;
+  Result<EdgeMatches> find_edges(TypeRef type, KeyRef key, const Match& match,
+                                 Order order = Order::ascending) const&& = delete;
 
  protected:
   Reader() = default;
@@ -415,6 +515,9 @@ class Reader {
  private:
   [[nodiscard]] std::vector<EdgeId> between(NodeId source, NodeId target,
                                             std::optional<TypeId> type, bool one) const;
+  [[nodiscard]] Result<std::unique_ptr<detail::IndexScan>> scan(
+      EntityKind entity, std::optional<std::uint32_t> target,
+      std::span<const Condition> conditions, Order order) const;
 };
 
 }  // namespace selvedge

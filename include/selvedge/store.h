@@ -18,6 +18,7 @@
 #include <selvedge/options.h>
 #include <selvedge/read.h>
 #include <selvedge/report.h>
+#include <selvedge/schema.h>
 #include <selvedge/types.h>
 #include <selvedge/uuid.h>
 #include <selvedge/value.h>
@@ -56,6 +57,12 @@ struct EdgeMade {
   bool created = false;
 };
 
+/// What `get_or_create_node` found or made.
+struct NodeMade {
+  NodeId id;
+  bool created = false;
+};
+
 /// A place in a transaction to which it can be rolled back.
 struct Savepoint {
   std::uint64_t value = 0;
@@ -63,8 +70,8 @@ struct Savepoint {
 
 /// The operations that a transaction and the store itself share. In a transaction they become
 /// visible and durable together; on the store each is atomic by itself.
-/// Errors change nothing: `not_found`, `conflict`, `has_edges`, `invalid_argument`, `too_large`,
-/// `finished`, `disk_full`, `out_of_memory`, `poisoned`, `read_only`.
+/// Errors change nothing: `not_found`, `conflict`, `has_edges`, `constraint_violated`,
+/// `invalid_argument`, `too_large`, `finished`, `disk_full`, `out_of_memory`, `poisoned`, `read_only`.
 class Writer {
  public:
   Result<NodeId> create_node(Labels labels, PropertyList properties = {}) {
@@ -91,6 +98,20 @@ class Writer {
   }
   virtual Result<EdgeMade> create_edge_if_absent(NodeId source, TypeRef type, NodeId target,
                                                  std::span<const Property> properties) = 0;
+
+  /// The node of this label with this value under the key; created, with the further properties,
+  /// when there is none. Needs an index or unique constraint on just this label and key
+  /// (`not_found`). Of several that do this at once, at any isolation, one creates it; the others
+  /// find it, or get `conflict` while it is being made. Who finds it hinders nobody. A plain
+  /// `create_node` can still make another one, unless the constraint is there.
+  /// Cost: a look into the index.
+  Result<NodeMade> get_or_create_node(LabelRef label, KeyRef key, ValueArg value,
+                                      PropertyList properties = {}) {
+    return get_or_create_node(label, key, value,
+                              std::span(properties.begin(), properties.size()));
+  }
+  virtual Result<NodeMade> get_or_create_node(LabelRef label, KeyRef key, ValueArg value,
+                                              std::span<const Property> properties) = 0;
 
   virtual Status set(NodeId id, std::span<const Property> properties) = 0;
   virtual Status set(EdgeId id, std::span<const Property> properties) = 0;
@@ -179,6 +200,7 @@ class Transaction final : public Reader, public Writer {
   using Writer::create_edge;
   using Writer::create_edge_if_absent;
   using Writer::create_node;
+  using Writer::get_or_create_node;
   using Writer::set;
   Result<NodeId> create_node(std::span<const LabelRef> labels,
                              std::span<const Property> properties) override;
@@ -186,6 +208,8 @@ class Transaction final : public Reader, public Writer {
                              std::span<const Property> properties) override;
   Result<EdgeMade> create_edge_if_absent(NodeId source, TypeRef type, NodeId target,
                                          std::span<const Property> properties) override;
+  Result<NodeMade> get_or_create_node(LabelRef label, KeyRef key, ValueArg value,
+                                      std::span<const Property> properties) override;
   Status set(NodeId id, std::span<const Property> properties) override;
   Status set(EdgeId id, std::span<const Property> properties) override;
   Status remove(NodeId id, KeyRef key) override;
@@ -327,6 +351,7 @@ class Store final : public Writer {
   using Writer::create_edge;
   using Writer::create_edge_if_absent;
   using Writer::create_node;
+  using Writer::get_or_create_node;
   using Writer::set;
   Result<NodeId> create_node(std::span<const LabelRef> labels,
                              std::span<const Property> properties) override;
@@ -334,6 +359,8 @@ class Store final : public Writer {
                              std::span<const Property> properties) override;
   Result<EdgeMade> create_edge_if_absent(NodeId source, TypeRef type, NodeId target,
                                          std::span<const Property> properties) override;
+  Result<NodeMade> get_or_create_node(LabelRef label, KeyRef key, ValueArg value,
+                                      std::span<const Property> properties) override;
   Status set(NodeId id, std::span<const Property> properties) override;
   Status set(EdgeId id, std::span<const Property> properties) override;
   Status remove(NodeId id, KeyRef key) override;
@@ -359,6 +386,18 @@ class Store final : public Writer {
   Result<LabelId> label_id(std::string_view name);
   Result<TypeId> type_id(std::string_view name);
   Result<KeyId> key_id(std::string_view name);
+
+  /// Makes an index or constraint, on a filled store too, while writers go on. It is enforced from
+  /// the beginning and online, and durable, when this returns: a crash before leaves nothing.
+  /// One at a time; others wait. Cost: a look at every node or edge.
+  /// Errors: `already_exists` (the same, or the name), `constraint_violated` (with the first entities
+  /// that break it), `invalid_argument`, `too_large` (values that an index cannot hold, the same
+  /// way), `conflict` (an unfinished transaction decides), and those of any write. Nothing changed.
+  Status create_schema(const SchemaSpec& spec, const SchemaOptions& options = {});
+  /// `not_found` when nothing has the name.
+  Status drop_schema(std::string_view name);
+  /// All of it, in the order of creation.
+  [[nodiscard]] std::vector<SchemaInfo> schema() const;
 
   /// Takes a checkpoint now: the log before it is no longer needed by recovery.
   Status checkpoint();
