@@ -109,7 +109,7 @@ Status StoreImpl::create_schema(const SchemaSpec& spec, const SchemaOptions& opt
       SELVEDGE_TRY(definition.keys.emplace_back(), manager_->intern(NameKind::key, key));
     }
     SELVEDGE_TRY(const std::uint64_t sequence,
-                 schema_changes_->create(std::move(definition), options.progress));
+                 schema_changes_->create(std::move(definition), options));
     return manager_->wait_durable(sequence);
   });
 }
@@ -137,6 +137,22 @@ std::vector<SchemaInfo> StoreImpl::schema() {
 }
 
 }  // namespace detail
+
+std::vector<SchemaInfo> Reader::schema() const {
+  std::vector<SchemaInfo> all;
+  if (state_ == nullptr || state_->slot == nullptr) {
+    return all;
+  }
+  const graph::PinGuard pin(state_->epochs(), state_->slot);
+  if (const graph::Catalog* catalog = state_->graph->schema.catalog()) {
+    for (const graph::SchemaObjectPtr& object : catalog->objects) {
+      if (object->online() && object->defined.load() <= state_->view.sequence) {
+        all.push_back(detail::info_of(*state_->graph, *object));
+      }
+    }
+  }
+  return all;
+}
 
 Status Store::create_schema(const SchemaSpec& spec, const SchemaOptions& options) {
   return impl_->create_schema(spec, options);

@@ -40,7 +40,8 @@ class Mix {
   /// What a program meets in daily life; nothing has changed then.
   static bool expected(ErrorCode code) {
     return code == ErrorCode::conflict || code == ErrorCode::not_found ||
-           code == ErrorCode::has_edges || code == ErrorCode::invalid_argument;
+           code == ErrorCode::has_edges || code == ErrorCode::invalid_argument ||
+           code == ErrorCode::constraint_violated || code == ErrorCode::already_exists;
   }
   std::uint64_t take(std::uint64_t below) {
     const std::uint64_t taken = word_ % below;
@@ -67,7 +68,7 @@ class Mix {
       case 93: return trial_.store().checkpoint();
       case 94:
       case 95: return trial_.sync();
-      case 96: return trial_.store().maintain();
+      case 96: return take(3) == 0 ? trial_.store().maintain() : change_schema();
       case 97: return trial_.backup("/copy" + std::to_string(++copies_));
       case 98: return reopen();
       default: return crash();
@@ -123,9 +124,34 @@ class Mix {
     });
   }
 
+  static constexpr std::array labels{"A", "B", "C"};
+  static constexpr std::array keys{"v", "w", "x"};
+
+  Status change_schema() {
+    const std::uint64_t what = take(7);
+    const char* const label = labels[take(3)];
+    const char* const key = keys[take(3)];
+    const auto create = [&](const SchemaSpec& spec) {
+      SchemaOptions options;
+      options.wait = std::chrono::milliseconds(0);
+      return trial_.alone([&](Store& store) { return store.create_schema(spec, options); });
+    };
+    switch (what) {
+      case 0: return create(SchemaSpec::node_index(label, {key}));
+      case 1: return create(SchemaSpec::node_index(label, {"v", "w"}));
+      case 2: return create(SchemaSpec::node_unique(label, {key}));
+      case 3: return create(SchemaSpec::edge_index(label, {key}, IndexKind::hash));
+      case 4: return create(SchemaSpec::node_exists(label, {key}));
+      case 5: return create(SchemaSpec::node_type(label, key, ValueType::int64));
+      default: break;
+    }
+    const auto all = trial_.store().schema();
+    return all.empty() ? Status{} : trial_.alone([&](Store& store) {
+      return store.drop_schema(all[word_ % all.size()].spec.name);
+    });
+  }
+
   Status change(Writer& writer) {
-    static constexpr std::array labels{"A", "B", "C"};
-    static constexpr std::array keys{"v", "w", "x"};
     const std::uint64_t what = take(14);
     const char* const label = labels[take(3)];
     const char* const key = keys[take(3)];

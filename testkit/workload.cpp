@@ -61,6 +61,11 @@ std::uint64_t state_hash(const Reader& view) {
     hash.add(view.name(edge.type()));
     hash.add(view, edge.properties());
   }
+  for (const SchemaInfo& object : view.schema()) {
+    hash.add(static_cast<std::uint64_t>(object.spec.kind) << 8 |
+             static_cast<std::uint64_t>(object.spec.index));
+    hash.add(object.spec.name);  // of the store's choosing: it says the rest
+  }
   return hash.value();
 }
 

@@ -5,24 +5,11 @@
 #include <array>
 #include <utility>
 
+#include "testkit/workload_parts.h"
+
 namespace selvedge::testkit {
 
 namespace {
-
-template <class T>
-Status must(const Result<T>& result) {
-  return result ? Status{} : fail(result.error().clone());
-}
-
-/// A node made by one step.
-Result<NodeId> node(Trial& trial, const char* label, std::int64_t value) {
-  NodeId id;
-  SELVEDGE_TRY(trial.alone([&](Store& store) -> Status {
-    SELVEDGE_TRY(id, store.create_node({label}, {{"v", value}}));
-    return {};
-  }));
-  return id;
-}
 
 // --- one operation -----------------------------------------------------------------------------
 
@@ -460,7 +447,7 @@ std::vector<Workload> standard_workloads() {
   const auto compressed = [](Options& options) {
     options.snapshot_compression = Compression::zstd;
   };
-  return {
+  std::vector<Workload> all{
       {"single-create", single_create, {}, {}, true},
       {"single-transaction", single_transaction, {}, {}, true},
       {"updates", updates, {}, {}, true},
@@ -500,6 +487,10 @@ std::vector<Workload> standard_workloads() {
       {"unsynced-none", unsynced, none},
       {"unsynced-appends", unsynced_appends, small_log},
   };
+  for (Workload& each : schema_workloads()) {
+    all.push_back(std::move(each));
+  }
+  return all;
 }
 
 }  // namespace selvedge::testkit

@@ -27,8 +27,7 @@ namespace {
 
 constexpr std::uint64_t repin_interval_records = 1024;
 constexpr std::size_t named_max = 5;
-/// How long the outcome of unfinished transactions is waited for.
-constexpr int rounds_max = 1000;
+/// How often unfinished transactions are looked at again.
 constexpr std::chrono::milliseconds round_time{1};
 
 }  // namespace
@@ -39,8 +38,8 @@ constexpr std::chrono::milliseconds round_time{1};
 /// Threads: one; writers go on.
 class SchemaChanges::Filler {
  public:
-  Filler(graph::Graph& graph, SchemaObject& object, const Progress& progress)
-      : graph_(graph), object_(object), progress_(progress), slot_(graph.epochs.acquire()) {}
+  Filler(graph::Graph& graph, SchemaObject& object, const SchemaOptions& options)
+      : graph_(graph), object_(object), options_(options), slot_(graph.epochs.acquire()) {}
   ~Filler() { graph_.epochs.release(slot_); }
   Filler(const Filler&) = delete;
   Filler& operator=(const Filler&) = delete;
@@ -78,8 +77,8 @@ class SchemaChanges::Filler {
 
   void report(std::uint64_t done, std::uint64_t total) {
     object_.done.store(done, std::memory_order_relaxed);
-    if (progress_) {
-      progress_({done, total});
+    if (options_.progress) {
+      options_.progress({done, total});
     }
   }
 
@@ -172,7 +171,8 @@ class SchemaChanges::Filler {
 
   /// Transactions that were under way may still decide; most end soon.
   Status settle_undecided() {
-    for (int round = 0; !undecided_.empty() && round < rounds_max && broken_.empty(); ++round) {
+    auto left = options_.wait;
+    for (; !undecided_.empty() && broken_.empty() && left.count() > 0; left -= round_time) {
       const std::vector<std::uint64_t> again = std::exchange(undecided_, {});
       {
         const graph::PinGuard pin(graph_.epochs, slot_);
@@ -181,7 +181,7 @@ class SchemaChanges::Filler {
         }
       }
       if (!undecided_.empty()) {
-        std::this_thread::sleep_for(round_time);
+        std::this_thread::sleep_for(round_time);  // for whoever has them to end
       }
     }
     return {};
@@ -210,7 +210,7 @@ class SchemaChanges::Filler {
 
   graph::Graph& graph_;
   SchemaObject& object_;
-  const Progress& progress_;
+  const SchemaOptions& options_;
   graph::ReaderSlot* const slot_;
   std::vector<std::uint64_t> undecided_;
   std::vector<std::uint64_t> broken_;
@@ -287,7 +287,8 @@ Result<std::uint64_t> SchemaChanges::log(const ByteWriter& payload,
   return appended.last;
 }
 
-Result<std::uint64_t> SchemaChanges::create(Definition definition, const Progress& progress) {
+Result<std::uint64_t> SchemaChanges::create(Definition definition,
+                                            const SchemaOptions& options) {
   const MutexLock lock(mutex_);
   std::vector<SchemaObjectPtr> all = objects();
   SELVEDGE_TRY(check_new(definition, all));
@@ -309,7 +310,7 @@ Result<std::uint64_t> SchemaChanges::create(Definition definition, const Progres
   if (base::mutant(base::Mutant::schema_logged_first)) {
     SELVEDGE_TRY(log(payload, [](std::uint64_t) {}));
   }
-  Status filled = Filler(graph_, *object, progress).run();
+  Status filled = Filler(graph_, *object, options).run();
   if (filled) {
     base::yield_point("schema.filled");
     auto logged = log(payload, [&](std::uint64_t sequence) {

@@ -31,11 +31,10 @@ class SchemaChanges {
  public:
   explicit SchemaChanges(Manager& manager) : manager_(manager), graph_(manager.graph()) {}
 
-  using Progress = std::function<void(const SchemaProgress&)>;
   /// Returns the sequence of the entry. Errors: already_exists, constraint_violated (naming the
   /// first entities), invalid_argument and too_large (values that an index cannot hold), conflict
   /// (an unfinished transaction decides), and those of any write.
-  Result<std::uint64_t> create(graph::Definition definition, const Progress& progress);
+  Result<std::uint64_t> create(graph::Definition definition, const SchemaOptions& options);
   /// `not_found` for a name that nothing has.
   Result<std::uint64_t> drop(std::string_view name);
 

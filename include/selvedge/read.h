@@ -462,6 +462,10 @@ class Reader {
   [[nodiscard]] Result<std::optional<EdgeId>> find_edge(TypeRef type, KeyRef key,
                                                         const Match& match) const;
 
+  /// Indexes and constraints that were online at this moment and are still, in the order of their
+  /// making.
+  [[nodiscard]] std::vector<SchemaInfo> schema() const;
+
   /// Exact in this view. Cost: the transactions that finished lately (usually none).
   [[nodiscard]] std::uint64_t node_count() const;
   [[nodiscard]] std::uint64_t node_count(LabelRef label) const;

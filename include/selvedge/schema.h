@@ -1,6 +1,7 @@
 // Indexes and constraints: what they are, and what can be asked of an index.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -104,6 +105,9 @@ struct SchemaProgress {
 };
 
 struct SchemaOptions {
+  /// How long unfinished transactions are waited for that have changed what a constraint or index
+  /// depends on, before this; then it is a `conflict`.
+  std::chrono::milliseconds wait{1000};
   /// Called now and then, and at the end, in the calling thread.
   std::function<void(const SchemaProgress&)> progress = {};
 };

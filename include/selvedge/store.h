@@ -396,7 +396,7 @@ class Store final : public Writer {
   Status create_schema(const SchemaSpec& spec, const SchemaOptions& options = {});
   /// `not_found` when nothing has the name.
   Status drop_schema(std::string_view name);
-  /// All of it, in the order of creation.
+  /// All of it, in the order of its making, and what is being made.
   [[nodiscard]] std::vector<SchemaInfo> schema() const;
 
   /// Takes a checkpoint now: the log before it is no longer needed by recovery.

@@ -15,6 +15,7 @@
 #include "base/bytes.h"
 #include "base/crc32c.h"
 #include "graph/image.h"
+#include "graph/schema.h"
 #include "snapshot/snapshot_reader.h"
 #include "snapshot/snapshot_writer.h"
 #include "tests/support/faulty_file_system.h"
@@ -33,6 +34,7 @@ struct Content {
   std::map<std::uint64_t, std::uint32_t> free_nodes;
   std::map<std::uint64_t, std::uint32_t> free_edges;
   std::vector<std::tuple<std::uint64_t, std::uint64_t, std::uint32_t, std::string>> embeddings;
+  std::vector<std::tuple<std::uint32_t, std::uint64_t, std::string>> schema;
   Footer footer;
   Header header;
   bool operator==(const Content&) const = default;
@@ -113,9 +115,15 @@ class SnapshotTest : public testing::Test {
     ASSERT_TRUE(writer->add_free_edge({6, 1 << 20}));
     const std::array<float, 3> vector = {1.5F, -0.0F, 1e-40F};
     ASSERT_TRUE(writer->add_embedding({id(2), 16, 3, std::as_bytes(std::span(vector))}));
+    ASSERT_TRUE(writer->add_schema({3, 17, as_bytes(definition())}));
     finish();
   }
 
+  static std::string definition() {
+    ByteWriter bytes;
+    graph::put_definition(bytes, {.target = 1, .keys = {2}, .name = "index"});
+    return text_of(bytes.span());
+  }
   [[nodiscard]] std::string path() const { return directory + "/one.snap"; }
   [[nodiscard]] std::string bytes() const {
     std::ifstream in(path(), std::ios::binary);
@@ -195,6 +203,11 @@ class SnapshotTest : public testing::Test {
         return chunk.embeddings([&](const EmbeddingRecord& embedding) {
           to.embeddings.emplace_back(embedding.node, embedding.sequence, embedding.key,
                                      text_of(embedding.floats));
+          return Status{};
+        });
+      case ChunkType::schema:
+        return chunk.schema([&](const SchemaRecord& object) {
+          to.schema.emplace_back(object.id, object.sequence, text_of(object.definition));
           return Status{};
         });
     }

@@ -28,6 +28,8 @@ class Snapshot : public SnapshotTest {
     EXPECT_EQ(content->free_edges, (std::map<std::uint64_t, std::uint32_t>{{6, 1 << 20}}));
     const std::array<float, 3> vector = {1.5F, -0.0F, 1e-40F};
     EXPECT_EQ(std::get<3>(content->embeddings.at(0)), text_of(std::as_bytes(std::span(vector))));
+    ASSERT_EQ(content->schema.size(), 1U);
+    EXPECT_EQ(content->schema.front(), (std::tuple{3U, 17ULL, definition()}));
     EXPECT_EQ(content->footer.nodes, 3U);
     EXPECT_EQ(content->footer.edges, 1U);
     EXPECT_EQ(content->footer.tombstones, 2U);

@@ -20,7 +20,7 @@
 namespace selvedge::testkit {
 
 /// Hash of everything that a reader can see: nodes, edges, labels, properties, embeddings by the
-/// names given, ids and names. Equal states have equal hashes. Cost: the whole view.
+/// names given, ids and names, indexes and constraints. Equal states have equal hashes. Cost: the whole view.
 [[nodiscard]] std::uint64_t state_hash(const Reader& view);
 
 /// One change of the state: a transaction, or one operation outside of any.
