@@ -189,8 +189,8 @@ Status StoreImpl::start_log() {
   log_options.segment_bytes = options_.segment_bytes;
   log_options.segment_entries_max = options_.segment_entries_max;
   log_options.buffer_bytes = options_.log_buffer_bytes;
-  log_ = std::make_unique<wal::Log>(files_, wal_path(), std::move(log_options), manifest_uuid_,
-                                    log_start_, *this);
+  log_ = std::make_unique<wal::Log>(files_, wal_path(), log_options, manifest_uuid_, log_start_,
+                                    *this);
   txn::ManagerOptions manager_options;
   manager_options.transaction_buffer_bytes = options_.transaction_buffer_bytes;
   manager_options.clock = &files_;

@@ -111,7 +111,7 @@ class Log {
  public:
   class Section;
 
-  Log(FileSystem& files, std::string directory, LogOptions options, const Uuid& store,
+  Log(FileSystem& files, std::string directory, const LogOptions& options, const Uuid& store,
       const LogStart& start, SegmentRegistry& registry);
   ~Log();
   Log(const Log&) = delete;
