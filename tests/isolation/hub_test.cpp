@@ -200,6 +200,10 @@ TEST_P(Hub, TransactTellsHowManyAttemptsItTook) {
       {.backoff_first = std::chrono::microseconds{1}, .report = &report});
   ASSERT_TRUE(done);
   EXPECT_EQ(report.attempts, 3U);
+  report.waited = std::chrono::hours{1};  // of an earlier use
+  ASSERT_TRUE(store->transact([](Transaction&) -> Status { return {}; }, {.report = &report}));
+  EXPECT_EQ(report.attempts, 1U);
+  EXPECT_EQ(report.waited.count(), 0);
   RetryReport given_up;
   const auto never = store->transact(
       [](Transaction&) -> Status { return fail(ErrorCode::conflict, "always"); },

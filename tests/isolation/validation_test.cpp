@@ -359,6 +359,16 @@ TEST_F(SerializableTest, Rule20_TheNewestCommitBeneathAnUncommittedVersionCounts
   }
 }
 
+TEST_F(SerializableTest, IdsThatWereNeverGivenOutAreReadLikeNamesThatNobodyHas) {
+  for (const std::uint32_t id : {4711U, (1U << 24) - 1, 1U << 25, ~0U}) {
+    const Change add = [&](Writer& w) { ASSERT_TRUE(w.create_node({"A"})); };
+    expect_success([&](const Reader& r) { EXPECT_FALSE(r.nodes(LabelId{id}).next()); }, add);
+    expect_success([&](const Reader& r) { EXPECT_FALSE(r.edges(TypeId{id}).next()); }, add);
+    expect_success([&](const Reader& r) { EXPECT_EQ(r.node_count(LabelId{id}), 0U); }, add);
+    expect_success([&](const Reader& r) { EXPECT_EQ(r.edge_count(TypeId{id}), 0U); }, add);
+  }
+}
+
 /// What is committed between the check and the log lock is found under the lock.
 TEST_F(SerializableTest, Rule21_WhatMovesAfterTheCheckIsFoundInsideTheLock) {
   const std::vector<Change> changes{
