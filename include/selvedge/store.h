@@ -300,6 +300,9 @@ class Store final : public Writer {
   template <class Function>
   auto transact(Function&& function, const RetryOptions& retry = {})
       -> std::invoke_result_t<Function&, Transaction&> {
+    if (retry.report != nullptr) {
+      *retry.report = {};
+    }
     for (unsigned attempt = 1;; ++attempt) {
       if (retry.report != nullptr) {
         retry.report->attempts = attempt;
