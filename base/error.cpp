@@ -7,11 +7,14 @@ namespace selvedge {
 
 std::string_view to_string(ErrorCode code) {
   static constexpr std::array<std::string_view, 23> names = {
-      "invalid_argument",  "not_found",       "already_exists", "conflict",    "has_edges",
-      "constraint_violated", "too_large",         "finished",        "locked",         "not_a_store", "newer_format",
-      "permission_denied", "disk_full",       "out_of_memory",  "io",          "corruption",
-      "poisoned",          "unknown_outcome", "not_retained",   "read_only",   "closed",
-      "exhausted",         "unsupported"};
+      "invalid_argument", "not_found",     "already_exists",
+      "conflict",         "has_edges",     "constraint_violated",
+      "too_large",        "finished",      "locked",
+      "not_a_store",      "newer_format",  "permission_denied",
+      "disk_full",        "out_of_memory", "io",
+      "corruption",       "poisoned",      "unknown_outcome",
+      "not_retained",     "read_only",     "closed",
+      "exhausted",        "unsupported"};
   const auto index = static_cast<std::size_t>(code);
   return index < names.size() ? names[index] : std::string_view("unknown error code");
 }

@@ -7,11 +7,11 @@
 
 namespace {
 
+using selvedge::fail;
 using selvedge::Match;
 using selvedge::SchemaSpec;
 using selvedge::Status;
 using selvedge::Store;
-using selvedge::fail;
 
 Status run(Store& store) {
   // Made once, while others write: `already_exists` after that.

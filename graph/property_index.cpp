@@ -309,9 +309,8 @@ void PropertyIndex::scan_hashed(const Shard& shard, std::span<const std::byte> k
   }
   const Posting& posting = found->second;
   if (posting.many == nullptr) {
-    const bool behind =
-        after == nullptr ||
-        (order == Order::ascending ? posting.one > after->id : posting.one < after->id);
+    const bool behind = after == nullptr || (order == Order::ascending ? posting.one > after->id
+                                                                       : posting.one < after->id);
     if (behind) {
       out.push_back({{}, posting.one});
     }

@@ -66,8 +66,8 @@ class PropertyIndex {
   bool add(std::span<const std::byte> key, std::uint64_t id) SELVEDGE_NO_THREAD_SAFETY_ANALYSIS;
   void drop(std::span<const std::byte> key, std::uint64_t id) SELVEDGE_NO_THREAD_SAFETY_ANALYSIS;
   /// Calls `use(id)` for the entries of a key until it returns false.
-  void each(std::span<const std::byte> key, const std::function<bool(std::uint64_t)>& use) const
-      SELVEDGE_NO_THREAD_SAFETY_ANALYSIS;
+  void each(std::span<const std::byte> key,
+            const std::function<bool(std::uint64_t)>& use) const SELVEDGE_NO_THREAD_SAFETY_ANALYSIS;
   /// What tells two keys apart here: themselves, or their hashes.
   [[nodiscard]] bool same(std::span<const std::byte> a, std::span<const std::byte> b) const;
 

@@ -62,10 +62,9 @@ bool take_definition(std::span<const std::byte> bytes, Definition& definition) {
   definition.entity = static_cast<EntityKind>(entity);
   definition.index = static_cast<IndexKind>(index);
   definition.type = static_cast<ValueType>(type);
-  const bool ids_fit =
-      definition.target < name_id_max &&
-      std::all_of(definition.keys.begin(), definition.keys.end(),
-                  [](std::uint32_t key) { return key < name_id_max; });
+  const bool ids_fit = definition.target < name_id_max &&
+                       std::all_of(definition.keys.begin(), definition.keys.end(),
+                                   [](std::uint32_t key) { return key < name_id_max; });
   return from.ok() && kind >= 1 && kind <= 4 && entity <= 1 && index <= 1 &&
          type <= static_cast<std::uint8_t>(ValueType::vector) && keys >= 1 &&
          keys <= SchemaSpec::keys_max && ids_fit && !definition.name.empty() &&
@@ -91,9 +90,8 @@ SchemaObject::SchemaObject(std::uint32_t object_id, Definition what, Arena& aren
                            EpochManager& epochs)
     : id(object_id),
       definition(std::move(what)),
-      index(definition.indexed()
-                ? std::make_unique<PropertyIndex>(definition.index, arena, epochs)
-                : nullptr) {}
+      index(definition.indexed() ? std::make_unique<PropertyIndex>(definition.index, arena, epochs)
+                                 : nullptr) {}
 
 bool SchemaObject::covers(const ImageView& image, std::uint32_t edge_type) const {
   return definition.edges() ? edge_type == definition.target : image.has_label(definition.target);

@@ -70,8 +70,7 @@ class SchemaObject {
   std::atomic<std::uint64_t> changed{0};
 
   [[nodiscard]] bool online() const {
-    return defined.load(std::memory_order_acquire) != 0 &&
-           !dropped.load(std::memory_order_acquire);
+    return defined.load(std::memory_order_acquire) != 0 && !dropped.load(std::memory_order_acquire);
   }
   /// An image of the target: a node with the label. Edges are told by their type.
   [[nodiscard]] bool covers(const ImageView& image, std::uint32_t edge_type) const;
@@ -104,9 +103,7 @@ class Schema {
   Schema& operator=(const Schema&) = delete;
 
   /// Null while there is nothing.
-  [[nodiscard]] const Catalog* catalog() const {
-    return catalog_.load(std::memory_order_seq_cst);
-  }
+  [[nodiscard]] const Catalog* catalog() const { return catalog_.load(std::memory_order_seq_cst); }
   [[nodiscard]] std::uint64_t version() const { return version_.load(std::memory_order_acquire); }
   void publish(std::vector<SchemaObjectPtr> objects);
   /// Returns when every operation that may have seen an older catalog has ended.

@@ -204,10 +204,10 @@ Status Attempt::note_plain(const wal::FrameView& frame) {
         if (entry.kind == graph::ChangeKind::define_schema ||
             entry.kind == graph::ChangeKind::drop_schema) {
           --plain_entries_;
-          return graph::decode_entry(
-              entry, [&](const graph::Change& change, std::uint64_t sequence) {
-                return note_schema(change, sequence);
-              });
+          return graph::decode_entry(entry,
+                                     [&](const graph::Change& change, std::uint64_t sequence) {
+                                       return note_schema(change, sequence);
+                                     });
         }
         if (entry.kind != graph::ChangeKind::define_name) {
           return {};

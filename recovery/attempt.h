@@ -94,7 +94,7 @@ class Attempt {
   std::vector<SchemaChange> log_schema_;  ///< in the log's order
   Mutex schema_mutex_;
   std::vector<SchemaChange> snapshot_schema_ SELVEDGE_GUARDED_BY(schema_mutex_);
-  bool bound_ = true;            ///< no frame contradicts the snapshot's footer
+  bool bound_ = true;  ///< no frame contradicts the snapshot's footer
 };
 
 }  // namespace selvedge::recovery

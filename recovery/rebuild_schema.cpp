@@ -42,9 +42,9 @@ Status check_properties(const SchemaObject& object, std::uint64_t id, const Imag
   for (const std::uint32_t key : object.definition.keys) {
     const ValueView value = image.find(key);
     const bool absent = !value.present() || value.type() == ValueType::null;
-    if (object.definition.kind == SchemaKind::exists ? absent
-                                                     : !absent && value.type() !=
-                                                                      object.definition.type) {
+    if (object.definition.kind == SchemaKind::exists
+            ? absent
+            : !absent && value.type() != object.definition.type) {
       return broken(object, id, absent ? "a property that is missing" : "a value of another type");
     }
   }
@@ -81,9 +81,8 @@ Status check_unique(const graph::Graph& graph, const SchemaObject& object, std::
     if (other == id) {
       return true;
     }
-    const Head head{(object.definition.edges()
-                         ? graph.edges.at(id_bits::slot(other)).head
-                         : graph.nodes.at(id_bits::slot(other)).head)
+    const Head head{(object.definition.edges() ? graph.edges.at(id_bits::slot(other)).head
+                                               : graph.nodes.at(id_bits::slot(other)).head)
                         .load(std::memory_order_relaxed)};
     graph::KeyBytes theirs;
     if (graph::key_of(object.definition, ImageView(head.version()->image()), theirs) ==
@@ -120,10 +119,9 @@ Status each_covered(graph::Graph& graph, const Applier& applier, const SchemaObj
 
 Status fill(graph::Graph& graph, const Applier& applier, SchemaObject& object) {
   SELVEDGE_TRY(check_names(graph, object));
-  SELVEDGE_TRY(each_covered(graph, applier, object,
-                            [&](std::uint64_t id, const ImageView& image) {
-                              return enter(object, id, image);
-                            }));
+  SELVEDGE_TRY(each_covered(graph, applier, object, [&](std::uint64_t id, const ImageView& image) {
+    return enter(object, id, image);
+  }));
   if (object.definition.kind != SchemaKind::unique) {
     return {};
   }

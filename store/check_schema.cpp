@@ -49,8 +49,7 @@ class ObjectChecker {
     bool newest = true;
     std::set<std::vector<std::byte>> keys;
     for (Head head{top.word}; !head.empty(); newest = false) {
-      const bool live =
-          head.is_inline() || !head.version()->has(graph::Version::tombstone);
+      const bool live = head.is_inline() || !head.version()->has(graph::Version::tombstone);
       const ImageView image(head.is_inline() ? std::span<const std::byte>{}
                                              : head.version()->image());
       if (live && object_.covers(image, top.type)) {
@@ -86,9 +85,9 @@ class ObjectChecker {
     const SharedLock lock(object_.index->lock_of(key));
     object_.index->each(key, [&](std::uint64_t other) {
       found = found || other == id;
-      twice = twice || (newest && other != id &&
-                        txn::holder_of(graph_, object_, other, key, nullptr).holds ==
-                            txn::Holds::yes);
+      twice =
+          twice || (newest && other != id &&
+                    txn::holder_of(graph_, object_, other, key, nullptr).holds == txn::Holds::yes);
       return true;
     });
     if (!found) {

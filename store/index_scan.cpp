@@ -170,8 +170,8 @@ Result<IndexQuestion> ask(const ReadState& state, EntityKind entity, std::uint32
   std::vector<Asked> arranged;
   if (catalog != nullptr && !conditions.empty() && asked.size() == conditions.size()) {
     for (const SchemaObjectPtr& object : catalog->objects) {
-      if (object->index == nullptr || !object->online() ||
-          object->definition.entity != entity || object->definition.target != target) {
+      if (object->index == nullptr || !object->online() || object->definition.entity != entity ||
+          object->definition.target != target) {
         continue;
       }
       std::vector<Asked> fitting = arrange(*object, asked);

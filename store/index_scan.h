@@ -27,7 +27,8 @@ Result<IndexQuestion> ask(const ReadState& state, EntityKind entity, std::uint32
                           std::span<const Condition> conditions);
 
 /// Role: goes through the entries of a question and gives those that the view sees so.
-/// Invariants: what a serializable transaction has been told is noted before it is told: the part of
+/// Invariants: what a serializable transaction has been told is noted before it is told: the part
+/// of
 ///   the range that was looked at, no more.
 /// Threads: one.
 class IndexScan {

@@ -72,8 +72,8 @@ SchemaInfo info_of(const graph::Graph& graph, const graph::SchemaObject& object)
   info.spec.index = definition.index;
   info.spec.type = definition.type;
   info.spec.name = definition.name;
-  info.spec.target = text_of(graph, definition.edges() ? NameKind::type : NameKind::label,
-                             definition.target);
+  info.spec.target =
+      text_of(graph, definition.edges() ? NameKind::type : NameKind::label, definition.target);
   for (const std::uint32_t key : definition.keys) {
     info.spec.keys.push_back(text_of(graph, NameKind::key, key));
   }
@@ -102,9 +102,9 @@ Status StoreImpl::create_schema(const SchemaSpec& spec, const SchemaOptions& opt
     if (!base::valid_utf8(definition.name)) {
       return fail(ErrorCode::invalid_argument, "a name is not valid UTF-8");
     }
-    SELVEDGE_TRY(definition.target,
-                 manager_->intern(definition.edges() ? NameKind::type : NameKind::label,
-                                  spec.target));
+    SELVEDGE_TRY(
+        definition.target,
+        manager_->intern(definition.edges() ? NameKind::type : NameKind::label, spec.target));
     for (const std::string& key : spec.keys) {
       SELVEDGE_TRY(definition.keys.emplace_back(), manager_->intern(NameKind::key, key));
     }

@@ -71,12 +71,10 @@ Result<EdgeMade> WriteOps::create_edge_if_absent(NodeId source, TypeRef type, No
 namespace {
 
 /// An index on just this label and key; of several the first.
-graph::SchemaObjectPtr index_on(const graph::Graph& graph, std::uint32_t label,
-                                std::uint32_t key) {
+graph::SchemaObjectPtr index_on(const graph::Graph& graph, std::uint32_t label, std::uint32_t key) {
   const graph::Catalog* catalog = graph.schema.catalog();
-  for (graph::SchemaObject* object :
-       catalog == nullptr ? std::span<graph::SchemaObject* const>{}
-                          : catalog->on(EntityKind::node, label)) {
+  for (graph::SchemaObject* object : catalog == nullptr ? std::span<graph::SchemaObject* const>{}
+                                                        : catalog->on(EntityKind::node, label)) {
     if (object->index != nullptr && object->online() && object->definition.keys.size() == 1 &&
         object->definition.keys.front() == key) {
       return catalog->find(object->id);
@@ -105,8 +103,7 @@ Result<NodeMade> WriteOps::get_or_create_node(LabelRef label, KeyRef key, const 
   SELVEDGE_TRY(builder_.set(key_id, value));
   SELVEDGE_TRY(const auto image, builder_.finish());
   graph::KeyBytes wanted;
-  if (const auto indexable =
-          graph::key_of(object->definition, graph::ImageView(image), wanted);
+  if (const auto indexable = graph::key_of(object->definition, graph::ImageView(image), wanted);
       indexable != graph::Indexable::yes) {
     return fail(indexable == graph::Indexable::too_long ? ErrorCode::too_large
                                                         : ErrorCode::invalid_argument,

@@ -21,8 +21,7 @@ Status schema_changes(Trial& trial) {
   SELVEDGE_TRY(trial.alone([&](Store& store) { return store.set(a, "v", 2); }));
   SELVEDGE_TRY(make(trial, SchemaSpec::node_unique("N", {"v"})));
   SELVEDGE_TRY(node(trial, "N", 1));
-  SELVEDGE_TRY(
-      trial.alone([&](Store& store) { return store.drop_schema("unique nodes N(v)"); }));
+  SELVEDGE_TRY(trial.alone([&](Store& store) { return store.drop_schema("unique nodes N(v)"); }));
   return must(node(trial, "N", 1));
 }
 
@@ -32,18 +31,18 @@ Status schema_checkpoints(Trial& trial) {
   SELVEDGE_TRY(make(trial, SchemaSpec::node_exists("N", {"v"})));
   SELVEDGE_TRY(make(trial, SchemaSpec::node_unique("N", {"v"})));
   SELVEDGE_TRY(trial.store().checkpoint());
-  SELVEDGE_TRY(
-      trial.alone([&](Store& store) { return store.drop_schema("unique nodes N(v)"); }));
+  SELVEDGE_TRY(trial.alone([&](Store& store) { return store.drop_schema("unique nodes N(v)"); }));
   SELVEDGE_TRY(node(trial, "N", 1));
   SELVEDGE_TRY(make(trial, SchemaSpec::edge_unique("E", {"w"})));
   SELVEDGE_TRY(trial.store().checkpoint());
-  SELVEDGE_TRY(trial.alone(
-      [&](Store& store) { return must(store.create_edge(a, "E", a, {{"w", 1}})); }));
+  SELVEDGE_TRY(trial.alone([&](Store& store) {
+    return must(store.create_edge(a, "E", a, {{"w", 1}}));
+  }));
   SELVEDGE_TRY(trial.reopen());
-  SELVEDGE_TRY(
-      trial.alone([&](Store& store) { return store.drop_schema("unique edges E(w)"); }));
-  SELVEDGE_TRY(trial.alone(
-      [&](Store& store) { return must(store.create_edge(a, "E", a, {{"w", 1}})); }));
+  SELVEDGE_TRY(trial.alone([&](Store& store) { return store.drop_schema("unique edges E(w)"); }));
+  SELVEDGE_TRY(trial.alone([&](Store& store) {
+    return must(store.create_edge(a, "E", a, {{"w", 1}}));
+  }));
   return trial.store().checkpoint();
 }
 

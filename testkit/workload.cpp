@@ -175,32 +175,41 @@ Status Trial::issue() {
     return fail(ErrorCode::finished, "the run ends here");
   }
   Step step;
-  if (reference_ != nullptr) {
-    step = reference_->steps[ledger_.steps.size()];
-    step.acknowledged.reset();
-  }
   step.issued = now();
-  ledger_.steps.push_back(step);
+  const std::size_t index = ledger_.steps.size() - around_;
+  ledger_.steps.insert(ledger_.steps.begin() + static_cast<std::ptrdiff_t>(index), step);
+  take_states(index);
   report();
   return {};
 }
 
+/// What the steps from here on lead to, as the run without faults knows it.
+void Trial::take_states(std::size_t from) {
+  for (std::size_t i = from; reference_ != nullptr && i < ledger_.steps.size(); ++i) {
+    ledger_.steps[i].state = reference_->steps[i].state;
+    ledger_.steps[i].nodes = reference_->steps[i].nodes;
+    ledger_.steps[i].edges = reference_->steps[i].edges;
+  }
+}
+
 /// What became of the last step: it is there, it is not, or nobody knows.
 Status Trial::settle(const Status& outcome) {
+  const std::size_t index = ledger_.steps.size() - 1 - around_;
   if (!outcome) {
     if (outcome.error().code() != ErrorCode::unknown_outcome) {
-      ledger_.steps.pop_back();
+      ledger_.steps.erase(ledger_.steps.begin() + static_cast<std::ptrdiff_t>(index));
+      take_states(index);
       report();
     }
     return fail(outcome.error().clone());
   }
   if (reference_ == nullptr) {
-    note_state(ledger_.steps.back());
-    note_gone(ledger_.steps.size() - 1);
+    note_state(ledger_.steps[index]);
+    note_gone(index);
   }
   ++steps_done_;
   if (options_.sync == SyncMode::immediate) {
-    ledger_.steps.back().acknowledged = now();
+    ledger_.steps[index].acknowledged = now();
     report();
   }
   return {};
@@ -249,7 +258,10 @@ Status Trial::commit(Transaction& transaction) {
 
 Status Trial::alone(const std::function<Status(Store&)>& operation) {
   SELVEDGE_TRY(issue());
-  return settle(operation(*store_));
+  ++around_;
+  const Status outcome = operation(*store_);
+  --around_;
+  return settle(outcome);
 }
 
 void Trial::acknowledge_all() {

@@ -120,8 +120,8 @@ Status Operations::put_back_node(std::uint64_t id, const Writable& now, Head the
   }
   const auto before = now.seen.image();
   SELVEDGE_TRY(change_labels(id, before, image));
-  return enter_schema({EntityKind::node, id, 0, now.seen.live ? &before : nullptr,
-                       live ? &image : nullptr, false});
+  return enter_schema(
+      {EntityKind::node, id, 0, now.seen.live ? &before : nullptr, live ? &image : nullptr, false});
 }
 
 }  // namespace selvedge::txn

@@ -132,9 +132,9 @@ Result<std::optional<std::uint64_t>> Operations::find_or_claim(const SchemaObjec
     return answer(id);
   }
   // By label, key and value, whichever index was asked.
-  const std::uint64_t claim = read_hash(ReadKind::index_key, graph::hash_key(key),
-                                        std::uint64_t{object.definition.target} << 32 |
-                                            object.definition.keys.front());
+  const std::uint64_t claim =
+      read_hash(ReadKind::index_key, graph::hash_key(key),
+                std::uint64_t{object.definition.target} << 32 | object.definition.keys.front());
   if (!manager_.claims_.take(claim, &state_)) {
     manager_.note_conflict();
     return fail(ErrorCode::conflict, "another transaction may be creating the node");
@@ -143,8 +143,7 @@ Result<std::optional<std::uint64_t>> Operations::find_or_claim(const SchemaObjec
   base::yield_point("txn.claimed");
   switch (newest_with(object, key, id)) {
     case Found::visible: return answer(id);
-    case Found::newer:
-      return fail(conflict_on(id, graph_.nodes.at(id_bits::slot(id)).head.load()));
+    case Found::newer: return fail(conflict_on(id, graph_.nodes.at(id_bits::slot(id)).head.load()));
     case Found::none: break;
   }
   return answer(std::nullopt);

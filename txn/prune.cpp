@@ -44,7 +44,8 @@ bool gone_between_views(std::uint64_t head_word, std::uint64_t floor) {
 /// Takes out versions that fall between all views: `newer` hides them from every view at or after
 /// its commit, and no view stands between the two commits.
 void Manager::prune_chain(const WriteItem& item, std::uint64_t floor) {
-  for (Head head{head_of(item).load(std::memory_order_acquire)}; !head.empty() && !head.is_inline();) {
+  for (Head head{head_of(item).load(std::memory_order_acquire)};
+       !head.empty() && !head.is_inline();) {
     Version* newer = head.version();
     const std::uint64_t newer_at =
         graph::committed_at(newer->stamp.load(std::memory_order_acquire));

@@ -1,6 +1,5 @@
 #include "txn/read_set.h"
 
-#include <optional>
 #include <utility>
 
 #include "graph/index_key.h"
@@ -9,21 +8,21 @@ namespace selvedge::txn {
 
 namespace {
 
-/// What covers an item. Nothing covers a name that is not there, or a question to an index: of
-/// these there are as many as the program asks.
-std::optional<ReadKind> cover_of(ReadKind kind) {
+/// What covers an item. Who brings a name that was not there writes a node, or an edge.
+ReadKind cover_of(ReadKind kind) {
   switch (kind) {
     case ReadKind::node:
     case ReadKind::label_members:
     case ReadKind::label_content:
     case ReadKind::all_nodes:
-    case ReadKind::all_nodes_content: return ReadKind::all_nodes_content;
-    case ReadKind::unknown_label:
-    case ReadKind::unknown_type:
-    case ReadKind::index_key:
-    case ReadKind::index_range: return std::nullopt;
+    case ReadKind::all_nodes_content:
+    case ReadKind::unknown_label: return ReadKind::all_nodes_content;
     default: return ReadKind::all_edges_content;
   }
+}
+
+bool of_index(ReadKind kind) {
+  return kind == ReadKind::index_key || kind == ReadKind::index_range;
 }
 
 }  // namespace
@@ -34,15 +33,21 @@ void ReadSet::add(const ReadItem& item) {
     for (const ReadItem& each : std::exchange(items_, {})) {
       keep(each);
     }
+    texts_.clear();
   }
   keep(item);
 }
 
 void ReadSet::keep(const ReadItem& item) {
   ReadItem kept = item;
-  if (const auto cover = cover_of(item.kind); escalated_ && cover) {
-    kept = {*cover};
-    bool& covered = *cover == ReadKind::all_nodes_content ? covers_nodes_ : covers_edges_;
+  if (escalated_ && of_index(item.kind)) {
+    keep({ReadKind::all_nodes_content});  // whichever it is an index of
+    keep({ReadKind::all_edges_content});
+    return;
+  }
+  if (escalated_) {
+    kept = {cover_of(item.kind)};
+    bool& covered = kept.kind == ReadKind::all_nodes_content ? covers_nodes_ : covers_edges_;
     if (std::exchange(covered, true)) {
       return;
     }
@@ -52,6 +57,10 @@ void ReadSet::keep(const ReadItem& item) {
 }
 
 void ReadSet::note_unknown(ReadKind kind, std::string_view text) {
+  if (escalated_) {
+    keep({kind});
+    return;
+  }
   for (const ReadItem& item : items_) {
     if (item.kind == kind && texts_[item.other] == text) {
       return;
@@ -71,6 +80,10 @@ std::string text_of(std::span<const std::byte> bytes) {
 }  // namespace
 
 void ReadSet::note_key(std::uint32_t object, std::span<const std::byte> key) {
+  if (escalated_) {
+    keep({ReadKind::index_key});
+    return;
+  }
   const std::uint64_t hash = graph::hash_key(key);
   const ReadItem last = items_.empty() ? ReadItem{} : items_.back();
   if (last.kind == ReadKind::index_key && last.type == object && last.id == hash &&
@@ -83,6 +96,10 @@ void ReadSet::note_key(std::uint32_t object, std::span<const std::byte> key) {
 
 void ReadSet::note_range(std::uint32_t object, std::span<const std::byte> low,
                          std::span<const std::byte> high) {
+  if (escalated_) {
+    keep({ReadKind::index_range});
+    return;
+  }
   texts_.push_back(text_of(low));
   texts_.push_back(text_of(high));
   add({ReadKind::index_range, object, 0, texts_.size() - 2});

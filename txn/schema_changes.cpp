@@ -150,9 +150,8 @@ class SchemaChanges::Filler {
     }
     if (counts && object_.definition.kind == SchemaKind::unique) {
       object_.index->each(key, [&](std::uint64_t other) {
-        const Holds theirs = other == id
-                                 ? Holds::no
-                                 : holder_of(graph_, object_, other, key, nullptr).holds;
+        const Holds theirs =
+            other == id ? Holds::no : holder_of(graph_, object_, other, key, nullptr).holds;
         if (theirs != Holds::no) {
           const Error why = broken(object_, "another entity has the same values", other);
           found = note_broken(id, why, decided && theirs == Holds::yes);
@@ -201,8 +200,9 @@ class SchemaChanges::Filler {
                       .with_entity(broken_.front()));
     }
     if (!undecided_.empty()) {
-      return fail(Error(ErrorCode::conflict, "an unfinished transaction has changed an entity on "
-                                             "which the constraint depends")
+      return fail(Error(ErrorCode::conflict,
+                        "an unfinished transaction has changed an entity on "
+                        "which the constraint depends")
                       .with_entity(undecided_.front()));
     }
     return {};
@@ -287,8 +287,7 @@ Result<std::uint64_t> SchemaChanges::log(const ByteWriter& payload,
   return appended.last;
 }
 
-Result<std::uint64_t> SchemaChanges::create(Definition definition,
-                                            const SchemaOptions& options) {
+Result<std::uint64_t> SchemaChanges::create(Definition definition, const SchemaOptions& options) {
   const MutexLock lock(mutex_);
   std::vector<SchemaObjectPtr> all = objects();
   SELVEDGE_TRY(check_new(definition, all));

@@ -4,8 +4,8 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <optional>
 #include <span>
-#include <string>
 
 #include <selvedge/error.h>
 
@@ -32,7 +32,8 @@ class NamedClocks {
 
   /// May throw std::bad_alloc; not under the log lock.
   void ensure(std::uint32_t id);
-  /// Null: nothing of that name was ever committed in this life of the store.
+  /// Null: nothing of that name was ever committed in this life of the store. Any id will do, also
+  /// one that was never given out.
   [[nodiscard]] Pair* find(std::uint32_t id) const;
 
  private:
@@ -43,9 +44,13 @@ class NamedClocks {
 
 /// The newest committed state, beneath whatever is uncommitted. The caller is pinned.
 graph::Seen newest_committed(std::uint64_t head_word);
-/// The error of a read that is not so any more.
-tl::unexpected<Error> changed(const std::string& what, std::uint64_t entity, std::uint64_t commit);
-const char* name_of(ReadKind kind);
+
+/// What a transaction read and somebody has changed since.
+struct ReadChange {
+  ReadKind kind = ReadKind::node;
+  std::uint64_t entity = 0;  ///< 0: none in particular
+  std::uint64_t commit = 0;
+};
 
 /// Role: the clocks that commits raise, and the check of read sets against them.
 ///
@@ -60,16 +65,18 @@ const char* name_of(ReadKind kind);
 /// Invariants: every commit, of every isolation level and outside of transactions, raises its
 ///   clocks (of old and new values, rule 24) and enters the ring in the section of the log lock in
 ///   which it appends, after its status word is stored (rule 21).
-/// Threads: `measure`, `validate` from any thread; `moved`, `publish` under the log lock.
+/// Threads: `measure`, `find_change` from any thread; `moved`, `publish` under the log lock.
 class Validation {
  public:
   explicit Validation(graph::Graph& graph);
 
   /// What the commit of a write set will raise. Outside the lock.
   void measure(State& state);
-  /// `conflict` when something that was read has changed. Outside the lock, or inside.
-  Status validate(State& state);
-  /// Something that was read may have changed since `validate`.
+  /// Something that was read and is not so any more. Outside the lock, or inside: there it
+  /// allocates only to confirm looks into indexes.
+  std::optional<ReadChange> find_change(State& state);
+  static Error conflict(const ReadChange& change);
+  /// Something that was read may have changed since `find_change`.
   [[nodiscard]] bool moved(const State& state) const;
   void publish(const State& state, std::uint64_t commit);
 
@@ -79,20 +86,21 @@ class Validation {
 
   void measure_item(Footprint& footprint, const WriteItem& item) const;
   void measure_edge(Footprint& footprint, const WriteItem& item) const;
-  Status check(const ReadItem& item, const State& state) const;
-  Status check_entity(const ReadItem& item, std::uint64_t view) const;
-  Status check_list(const ReadItem& item, std::uint64_t view) const;
-  Status check_pair(const ReadItem& item, std::uint64_t view) const;
-  Status check_unknown(const ReadItem& item, const State& state) const;
+  std::optional<ReadChange> check(const ReadItem& item, const State& state) const;
+  std::optional<ReadChange> check_entity(const ReadItem& item, std::uint64_t view) const;
+  std::optional<ReadChange> check_list(const ReadItem& item, std::uint64_t view) const;
+  std::optional<ReadChange> check_pair(const ReadItem& item, std::uint64_t view) const;
+  std::optional<ReadChange> check_unknown(const ReadItem& item, const State& state) const;
+  std::optional<ReadChange> scan(std::uint64_t head, const ReadItem& item, std::uint64_t neighbour,
+                                 std::uint64_t view) const;
   void measure_indexes(State& state) const;
-  void measure_keys(Footprint& footprint, const graph::Catalog& catalog,
-                    const WriteItem& item, const State& state) const;
+  void measure_keys(Footprint& footprint, const graph::Catalog& catalog, const WriteItem& item,
+                    const State& state) const;
   void publish_indexes(const Footprint& footprint, std::uint64_t commit);
-  Status check_index(const ReadItem& item, const State& state) const;
-  Status check_entries(const graph::SchemaObject& object, const graph::KeyRange& range,
-                       std::span<const std::byte> key, std::uint64_t view) const;
-  Status scan(std::uint64_t head, const ReadItem& item, std::uint64_t neighbour,
-              std::uint64_t view) const;
+  std::optional<ReadChange> check_index(const ReadItem& item, const State& state) const;
+  std::optional<ReadChange> check_entries(const ReadItem& item, const graph::SchemaObject& object,
+                                          const graph::KeyRange& range,
+                                          std::span<const std::byte> key, std::uint64_t view) const;
   [[nodiscard]] std::uint64_t stripe(ReadKind kind, std::uint64_t id,
                                      std::uint64_t other = 0) const;
 

@@ -107,11 +107,11 @@ void Validation::publish_indexes(const Footprint& footprint, std::uint64_t commi
 
 /// A clock that has moved is confirmed on the versions: an entry stands for each that has the key
 /// now, and for each that the own view sees with it.
-Status Validation::check_index(const ReadItem& item, const State& state) const {
+std::optional<ReadChange> Validation::check_index(const ReadItem& item, const State& state) const {
   const graph::Catalog* catalog = graph_.schema.catalog();
   const graph::SchemaObjectPtr object = catalog == nullptr ? nullptr : catalog->find(item.type);
   if (object == nullptr) {
-    return fail(ErrorCode::conflict, "an index that the transaction read has been dropped");
+    return ReadChange{item.kind, 0, 0};  // dropped: nobody keeps it true any more
   }
   const std::uint64_t view = state.view.sequence;
   const auto bytes = [&](std::size_t index) {
@@ -123,9 +123,9 @@ Status Validation::check_index(const ReadItem& item, const State& state) const {
   std::uint64_t clock = 0;
   if (item.kind == ReadKind::index_key) {
     const auto& striped = clocks_[index_key_hash(item.type, item.id) >> 48];
-    clock = std::max({striped.load(std::memory_order_acquire),
-                      bulk_.load(std::memory_order_acquire),
-                      object->defined.load(std::memory_order_acquire)});
+    clock =
+        std::max({striped.load(std::memory_order_acquire), bulk_.load(std::memory_order_acquire),
+                  object->defined.load(std::memory_order_acquire)});
     range.high = range.low;
     range.high.push_back(std::byte{0});  // the next key there could be
   } else {
@@ -133,13 +133,19 @@ Status Validation::check_index(const ReadItem& item, const State& state) const {
     range.high.assign(high.begin(), high.end());
     clock = object->changed.load(std::memory_order_acquire);
   }
-  return clock <= view ? Status{}
-                       : check_entries(*object, range, item.kind == ReadKind::index_key ? low : std::span<const std::byte>{}, view);
+  if (clock <= view) {
+    return std::nullopt;
+  }
+  const bool exact = item.kind == ReadKind::index_key;
+  return check_entries(item, *object, range, exact ? low : std::span<const std::byte>{}, view);
 }
 
 /// `key` is given for a question about one key: a hash index has no keys of its own.
-Status Validation::check_entries(const SchemaObject& object, const graph::KeyRange& range,
-                                 std::span<const std::byte> key, std::uint64_t view) const {
+std::optional<ReadChange> Validation::check_entries(const ReadItem& item,
+                                                    const SchemaObject& object,
+                                                    const graph::KeyRange& range,
+                                                    std::span<const std::byte> key,
+                                                    std::uint64_t view) const {
   constexpr std::size_t batch = 256;
   std::vector<graph::IndexEntry> entries;
   graph::IndexPosition position;
@@ -156,11 +162,11 @@ Status Validation::check_entries(const SchemaObject& object, const graph::KeyRan
       };
       const graph::Seen newest = newest_committed(top.word);
       if (newest.sequence > view && has(newest) != has(graph::see({top.word}, {view, nullptr}))) {
-        return changed(object.definition.name, entry.id, newest.sequence);
+        return ReadChange{item.kind, entry.id, newest.sequence};
       }
     }
     if (entries.size() < batch) {
-      return {};
+      return std::nullopt;
     }
     const auto last = entries.back().key.view(scratch);
     position.key.assign(last.begin(), last.end());

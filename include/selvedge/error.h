@@ -13,29 +13,29 @@
 namespace selvedge {
 
 enum class ErrorCode : std::uint8_t {
-  invalid_argument,   ///< the call can never succeed as it is
-  not_found,          ///< no such entity, name, file
-  already_exists,     ///< a thing of that name is there
-  conflict,           ///< another transaction got there first: run the transaction again
-  has_edges,          ///< delete of a node with edges without detach
+  invalid_argument,     ///< the call can never succeed as it is
+  not_found,            ///< no such entity, name, file
+  already_exists,       ///< a thing of that name is there
+  conflict,             ///< another transaction got there first: run the transaction again
+  has_edges,            ///< delete of a node with edges without detach
   constraint_violated,  ///< a constraint of the schema does not allow it
-  too_large,          ///< a name, value, image or transaction over its limit
-  finished,           ///< operation on a committed or aborted transaction
-  locked,             ///< the store is open elsewhere
-  not_a_store,        ///< the path holds something else
-  newer_format,       ///< written by a later version of this library
-  permission_denied,  ///< the system refuses access
-  disk_full,          ///< no room for the log; writing resumes when there is
-  out_of_memory,      ///< Options::memory_limit_bytes is reached, or the system refuses
-  io,                 ///< a system call failed
-  corruption,         ///< bytes on disk that cannot be right
-  poisoned,           ///< the log failed earlier; reopen the store
-  unknown_outcome,    ///< the log failed during this commit: it may or may not be durable
-  not_retained,       ///< that point in history is gone
-  read_only,          ///< the store was opened for reading
-  closed,             ///< the store is closed
-  exhausted,          ///< no ids left
-  unsupported,        ///< not in this build or on this platform
+  too_large,            ///< a name, value, image or transaction over its limit
+  finished,             ///< operation on a committed or aborted transaction
+  locked,               ///< the store is open elsewhere
+  not_a_store,          ///< the path holds something else
+  newer_format,         ///< written by a later version of this library
+  permission_denied,    ///< the system refuses access
+  disk_full,            ///< no room for the log; writing resumes when there is
+  out_of_memory,        ///< Options::memory_limit_bytes is reached, or the system refuses
+  io,                   ///< a system call failed
+  corruption,           ///< bytes on disk that cannot be right
+  poisoned,             ///< the log failed earlier; reopen the store
+  unknown_outcome,      ///< the log failed during this commit: it may or may not be durable
+  not_retained,         ///< that point in history is gone
+  read_only,            ///< the store was opened for reading
+  closed,               ///< the store is closed
+  exhausted,            ///< no ids left
+  unsupported,          ///< not in this build or on this platform
 };
 
 std::string_view to_string(ErrorCode code);

@@ -318,8 +318,8 @@ class EdgeScan {
   Pin pin_;
 };
 
-/// What an index found, in its order. Each entity is looked at as the view sees it. Holds memory back
-/// until it is used up or dropped.
+/// What an index found, in its order. Each entity is looked at as the view sees it. Holds memory
+/// back until it is used up or dropped.
 template <class Handle, class Id>
 class Matches {
  public:
@@ -431,7 +431,8 @@ class Reader {
   /// them in its order. A transaction sees its own writes. Errors: `not_found` when no online index
   /// or unique constraint answers the question; `invalid_argument` for a value that cannot be
   /// indexed (null, a list) or a range between different types; `too_large`; `finished`.
-  /// Cost: the logarithm of the index; then constant for each, and a short shared lock for each 256.
+  /// Cost: the logarithm of the index; then constant for each, and a short shared lock for each
+  /// 256.
   [[nodiscard]] Result<NodeMatches> find_nodes(LabelRef label,
                                                std::span<const Condition> conditions,
                                                Order order = Order::ascending) const&;
@@ -520,8 +521,8 @@ class Reader {
   [[nodiscard]] std::vector<EdgeId> between(NodeId source, NodeId target,
                                             std::optional<TypeId> type, bool one) const;
   [[nodiscard]] Result<std::unique_ptr<detail::IndexScan>> scan(
-      EntityKind entity, std::optional<std::uint32_t> target,
-      std::span<const Condition> conditions, Order order) const;
+      EntityKind entity, std::optional<std::uint32_t> target, std::span<const Condition> conditions,
+      Order order) const;
 };
 
 }  // namespace selvedge

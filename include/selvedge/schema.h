@@ -74,11 +74,11 @@ struct SchemaSpec {
     return {SchemaKind::exists, EntityKind::edge, std::move(type), std::move(keys)};
   }
   static SchemaSpec node_type(std::string label, std::string key, ValueType type) {
-    return {SchemaKind::type,   EntityKind::node, std::move(label),
+    return {SchemaKind::type, EntityKind::node,   std::move(label),
             {std::move(key)}, IndexKind::ordered, type};
   }
   static SchemaSpec edge_type(std::string type, std::string key, ValueType value) {
-    return {SchemaKind::type,   EntityKind::edge, std::move(type),
+    return {SchemaKind::type, EntityKind::edge,   std::move(type),
             {std::move(key)}, IndexKind::ordered, value};
   }
   bool operator==(const SchemaSpec&) const = default;
@@ -131,16 +131,7 @@ class Match {
   /// Any value at all: for scans in order.
   static Match any() { return {Kind::any, nullptr, nullptr}; }
 
-  enum class Kind : std::uint8_t {
-    equal,
-    at_least,
-    above,
-    at_most,
-    below,
-    between,
-    prefix,
-    any
-  };
+  enum class Kind : std::uint8_t { equal, at_least, above, at_most, below, between, prefix, any };
   [[nodiscard]] Kind kind() const { return kind_; }
   [[nodiscard]] const ValueArg& low() const { return low_; }
   [[nodiscard]] const ValueArg& high() const { return high_; }

@@ -19,6 +19,7 @@
 #include <selvedge/read.h>
 #include <selvedge/report.h>
 #include <selvedge/schema.h>
+#include <selvedge/txlog.h>
 #include <selvedge/types.h>
 #include <selvedge/uuid.h>
 #include <selvedge/value.h>
@@ -71,7 +72,8 @@ struct Savepoint {
 /// The operations that a transaction and the store itself share. In a transaction they become
 /// visible and durable together; on the store each is atomic by itself.
 /// Errors change nothing: `not_found`, `conflict`, `has_edges`, `constraint_violated`,
-/// `invalid_argument`, `too_large`, `finished`, `disk_full`, `out_of_memory`, `poisoned`, `read_only`.
+/// `invalid_argument`, `too_large`, `finished`, `disk_full`, `out_of_memory`, `poisoned`,
+/// `read_only`.
 class Writer {
  public:
   Result<NodeId> create_node(Labels labels, PropertyList properties = {}) {
@@ -107,8 +109,7 @@ class Writer {
   /// Cost: a look into the index.
   Result<NodeMade> get_or_create_node(LabelRef label, KeyRef key, ValueArg value,
                                       PropertyList properties = {}) {
-    return get_or_create_node(label, key, value,
-                              std::span(properties.begin(), properties.size()));
+    return get_or_create_node(label, key, value, std::span(properties.begin(), properties.size()));
   }
   virtual Result<NodeMade> get_or_create_node(LabelRef label, KeyRef key, ValueArg value,
                                               std::span<const Property> properties) = 0;
@@ -323,6 +324,9 @@ class Store final : public Writer {
   template <class Function>
   auto transact(Function&& function, const RetryOptions& retry = {})
       -> std::invoke_result_t<Function&, Transaction&> {
+    if (retry.report != nullptr) {
+      *retry.report = {};
+    }
     for (unsigned attempt = 1;; ++attempt) {
       if (retry.report != nullptr) {
         retry.report->attempts = attempt;
@@ -390,9 +394,10 @@ class Store final : public Writer {
   /// Makes an index or constraint, on a filled store too, while writers go on. It is enforced from
   /// the beginning and online, and durable, when this returns: a crash before leaves nothing.
   /// One at a time; others wait. Cost: a look at every node or edge.
-  /// Errors: `already_exists` (the same, or the name), `constraint_violated` (with the first entities
-  /// that break it), `invalid_argument`, `too_large` (values that an index cannot hold, the same
-  /// way), `conflict` (an unfinished transaction decides), and those of any write. Nothing changed.
+  /// Errors: `already_exists` (the same, or the name), `constraint_violated` (with the first
+  /// entities that break it), `invalid_argument`, `too_large` (values that an index cannot hold,
+  /// the same way), `conflict` (an unfinished transaction decides), and those of any write. Nothing
+  /// changed.
   Status create_schema(const SchemaSpec& spec, const SchemaOptions& options = {});
   /// `not_found` when nothing has the name.
   Status drop_schema(std::string_view name);
@@ -408,6 +413,10 @@ class Store final : public Writer {
   Status sync();
   /// One round of maintenance: what the background thread does. For stores without it.
   Status maintain();
+
+  /// The log, to be read: what is durable of it, at any time. Like a view it must be gone, and its
+  /// cursors too, before the store closes. Errors: closed, corruption, the system's.
+  [[nodiscard]] Result<Txlog> txlog() const;
 
   [[nodiscard]] const RecoveryReport& recovery_report() const;
   [[nodiscard]] StoreStats stats() const;

@@ -74,9 +74,8 @@ TEST_F(ConcurrentSchema, GetOrCreateMakesOne) {
   in_threads(4, [&](unsigned, std::mt19937& random) {
     for (int i = 0; i < 300; ++i) {
       const auto value = static_cast<int>(random() % 100);
-      const auto result = store->transact([&](Transaction& tx) {
-        return tx.get_or_create_node("Person", "n", value);
-      });
+      const auto result = store->transact(
+          [&](Transaction& tx) { return tx.get_or_create_node("Person", "n", value); });
       ASSERT_TRUE(result) << result.error().message();
       made += result->created ? 1 : 0;
     }
@@ -134,10 +133,10 @@ TEST_F(ConcurrentSchema, IsMadeAndDroppedUnderWriters) {
   in_threads(4, [&](unsigned thread, std::mt19937& random) {
     if (thread == 0) {
       for (int i = 0; i < 40; ++i) {
-        const SchemaSpec spec = i % 3 == 0   ? SchemaSpec::node_unique("Person", {"n"})
-                                : i % 3 == 1 ? SchemaSpec::node_index("Person", {"n"})
-                                             : SchemaSpec::node_index("Person", {"m"},
-                                                                      IndexKind::hash);
+        const SchemaSpec spec = i % 3 == 0 ? SchemaSpec::node_unique("Person", {"n"})
+                                : i % 3 == 1
+                                    ? SchemaSpec::node_index("Person", {"n"})
+                                    : SchemaSpec::node_index("Person", {"m"}, IndexKind::hash);
         const Status made = store->create_schema(spec);
         if (!made) {
           ASSERT_TRUE(is_daily(made.error().code())) << made.error().message();

@@ -53,8 +53,7 @@ TEST_P(ConstraintTest, OfTwoAtOnceOneConflicts) {
   EXPECT_EQ(code(two.create_node({"Person"}, {{"email", "x"}})), ErrorCode::conflict);
   ASSERT_TRUE(two.abort());
   auto three = begin();
-  EXPECT_EQ(code(three.create_node({"Person"}, {{"email", "x"}})),
-            ErrorCode::constraint_violated);
+  EXPECT_EQ(code(three.create_node({"Person"}, {{"email", "x"}})), ErrorCode::constraint_violated);
 }
 
 TEST_P(ConstraintTest, AnAbortGivesTheValueBack) {
@@ -165,8 +164,7 @@ TEST_P(ConstraintTest, ExistsAndType) {
   create(SchemaSpec::node_type("Person", "born", ValueType::int64));
   create(SchemaSpec::edge_exists("KNOWS", {"since"}));
   create(SchemaSpec::edge_type("KNOWS", "since", ValueType::timestamp));
-  EXPECT_EQ(code(store->create_node({"Person"}, {{"name", "A"}})),
-            ErrorCode::constraint_violated);
+  EXPECT_EQ(code(store->create_node({"Person"}, {{"name", "A"}})), ErrorCode::constraint_violated);
   EXPECT_EQ(code(store->create_node({"Person"}, {{"name", "A"}, {"born", nullptr}})),
             ErrorCode::constraint_violated);
   EXPECT_EQ(code(store->create_node({"Person"}, {{"name", "A"}, {"born", "x"}})),
@@ -183,8 +181,7 @@ TEST_P(ConstraintTest, ExistsAndType) {
   ASSERT_TRUE(store->remove_label(a, "Person"));
   ASSERT_TRUE(store->remove(a, "name"));
   reopen();
-  EXPECT_EQ(code(store->create_node({"Person"}, {{"name", "A"}})),
-            ErrorCode::constraint_violated);
+  EXPECT_EQ(code(store->create_node({"Person"}, {{"name", "A"}})), ErrorCode::constraint_violated);
   expect_sound();
 }
 

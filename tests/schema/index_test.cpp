@@ -61,8 +61,8 @@ TEST_F(IndexTest, ComparesNumbersByTheirValue) {
   const NodeId beyond = person({{"n", 9223372036854775808.0}});
   const NodeId high = person({{"n", inf}});
   const NodeId nan = person({{"n", std::nan("1")}});
-  EXPECT_EQ(found({{"n", Match::any()}}), (Ids{low, min, half, zero, one, more, even, odd, next,
-                                               max, beyond, high, nan}));
+  EXPECT_EQ(found({{"n", Match::any()}}),
+            (Ids{low, min, half, zero, one, more, even, odd, next, max, beyond, high, nan}));
   EXPECT_EQ(found({{"n", 0}}), Ids{zero});
   EXPECT_EQ(found({{"n", 1.0}}), Ids{one});
   EXPECT_EQ(found({{"n", large}}), Ids{even});
@@ -313,8 +313,7 @@ TEST_F(IndexTest, TravelsWithABackup) {
   auto copy = Store::open("/copy", options);
   ASSERT_TRUE(copy) << copy.error().message();
   EXPECT_EQ(copy->schema().size(), 1U);
-  EXPECT_EQ(code(copy->create_node({"Person"}, {{"name", "Ada"}})),
-            ErrorCode::constraint_violated);
+  EXPECT_EQ(code(copy->create_node({"Person"}, {{"name", "Ada"}})), ErrorCode::constraint_violated);
 }
 
 TEST_F(IndexTest, RefusesWhatIsThereAndWhatIsNot) {

@@ -20,7 +20,8 @@
 namespace selvedge::testkit {
 
 /// Hash of everything that a reader can see: nodes, edges, labels, properties, embeddings by the
-/// names given, ids and names, indexes and constraints. Equal states have equal hashes. Cost: the whole view.
+/// names given, ids and names, indexes and constraints. Equal states have equal hashes. Cost: the
+/// whole view.
 [[nodiscard]] std::uint64_t state_hash(const Reader& view);
 
 /// One change of the state: a transaction, or one operation outside of any.
@@ -131,7 +132,8 @@ class Trial {
   /// the end of the backup may leave a directory that is refused.
   Status backup(const std::string& directory);
   /// Runs a step when the engine reaches a named place for the n-th time from now on, in the middle
-  /// of whatever it is doing: a commit during a checkpoint, say.
+  /// of whatever it is doing: a commit during a checkpoint, say. A step around it comes after it in
+  /// the ledger.
   void during(const std::string& place, int times, std::function<Status()> step);
 
   /// What is known when it is over.
@@ -153,6 +155,7 @@ class Trial {
   void note_gone(std::size_t index);
   Status issue();
   Status settle(const Status& outcome);
+  void take_states(std::size_t from);
   void acknowledge_all();
   [[nodiscard]] std::size_t now() const;
   void report() const;
@@ -167,6 +170,7 @@ class Trial {
   std::optional<Store> store_;
   Ledger ledger_;
   std::size_t steps_max_ = 0;
+  std::size_t around_ = 0;  ///< steps under way in which others are made: these come first
   std::unique_ptr<Seams> seams_;
   Status seam_status_;
   std::size_t steps_done_ = 0;  ///< without one that nobody knows about
