@@ -5,8 +5,7 @@
 #include <cstdint>
 #include <span>
 
-#include <boost/container/small_vector.hpp>
-
+#include <absl/container/inlined_vector.h>
 #include <selvedge/value.h>
 
 namespace selvedge::graph {
@@ -23,11 +22,7 @@ namespace selvedge::graph {
 //   0x40  timestamp  i64, sign turned, big-endian
 //   0x48  uuid       16 bytes
 
-class KeyBytes : public boost::container::small_vector<std::byte, 64> {
- public:
-  using small_vector::small_vector;
-  operator std::span<const std::byte>() const { return {data(), size()}; }
-};
+using KeyBytes = absl::InlinedVector<std::byte, 64>;
 
 enum class Indexable : std::uint8_t {
   yes,

@@ -2,7 +2,6 @@
 
 #include <set>
 #include <string>
-#include <vector>
 
 #include "store/check.h"
 #include "txn/schema_checks.h"
@@ -47,7 +46,7 @@ class ObjectChecker {
   void visit(std::uint64_t id) {
     const txn::EntityHead top = txn::head_of(graph_, object_.definition.entity, id);
     bool newest = true;
-    std::set<std::vector<std::byte>> keys;
+    std::set<std::string> keys;
     for (Head head{top.word}; !head.empty(); newest = false) {
       const bool live = head.is_inline() || !head.version()->has(graph::Version::tombstone);
       const ImageView image(head.is_inline() ? std::span<const std::byte>{}
@@ -61,7 +60,7 @@ class ObjectChecker {
   }
 
   void look_at(std::uint64_t id, const ImageView& image, bool newest,
-               std::set<std::vector<std::byte>>& keys) {
+               std::set<std::string>& keys) {
     if (object_.index == nullptr) {
       if (newest && !txn::check_properties(object_, image, id)) {
         fault(id, "it breaks the constraint");
@@ -79,7 +78,7 @@ class ObjectChecker {
         return;
       case Indexable::yes: break;
     }
-    keys.emplace(key.begin(), key.end());
+    keys.emplace(as_text(key));
     bool found = false;
     bool twice = false;
     const SharedLock lock(object_.index->lock_of(key));
