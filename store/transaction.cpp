@@ -110,7 +110,7 @@ Status Transaction::abort(std::string_view reason) {
   }
   const OwnersTurn turn(*impl_);
   if (impl_->finished()) {
-    return impl_->check_active();
+    return turn.check();
   }
   impl_->abort(reason);
   return {};

@@ -57,13 +57,6 @@ class TransactionImpl {
       state_->slot->gate.leave();
     }
   }
-  [[nodiscard]] Status check_active() const {
-    if (state_ == nullptr) {
-      return fail(read_.aged ? transaction_expired() : transaction_ended());
-    }
-    return store_.writable();
-  }
-
   /// Makes the writes visible; returns the commit's sequence, or the view's if nothing was written.
   Result<std::uint64_t> publish();
   /// As publish, and waits as the sync mode demands.
@@ -90,6 +83,13 @@ class TransactionImpl {
   }
 
  private:
+  friend class OwnersTurn;
+  [[nodiscard]] Status check_active() const {
+    if (state_ == nullptr) {
+      return fail(read_.aged ? transaction_expired() : transaction_ended());
+    }
+    return store_.writable();
+  }
   void end();
   void end_expired();
 

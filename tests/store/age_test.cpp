@@ -5,6 +5,7 @@
 #include <chrono>
 #include <limits>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -395,7 +396,7 @@ TEST_F(StreamedAge, AnAbortThatCannotBeLoggedEndsItAllTheSame) {
   Seams seams;
   seams.at("txn.expire.begun", 1, [&] {
     faults->fail_next({.operation = test::Operation::sync_data});
-    EXPECT_FALSE(store->sync());
+    std::thread([&] { EXPECT_FALSE(store->sync()); }).join();
   });
   maintain();
   set_clock(now_us() + 500'000);
