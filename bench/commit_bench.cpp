@@ -1,15 +1,9 @@
 // Commits of one edge each, in every sync mode, against what the disk does by itself.
 
-#include <latch>
-#include <mutex>
-#include <thread>
-
 #include "bench/support.h"
 
 namespace selvedge::bench {
 namespace {
-
-using Clock = std::chrono::steady_clock;
 
 /// Rate of writes of `record_bytes` by themselves, each followed by fdatasync, into a file that has
 /// its blocks already.
@@ -35,15 +29,11 @@ double raw_syncs_per_second(const Directory& directory, int count, std::size_t r
   return result;
 }
 
-/// Each thread creates edges between nodes of its own, one transaction each.
-std::uint64_t commit_edges(Store& store, const std::vector<NodeId>& nodes, unsigned threads,
-                           int each) {
+/// Each thread creates edges between nodes of its own, one transaction each. Returns the seconds.
+double commit_edges(Store& store, const std::vector<NodeId>& nodes, unsigned threads, int each) {
   const TypeId type = must(store.type_id("TO"));
   const KeyId key = must(store.key_id("since"));
-  std::latch ready(threads);
-  std::mutex failure_mutex;
-  std::exception_ptr failure;
-  const auto commit_all = [&](unsigned t) {
+  return together(threads, [&](unsigned t) {
     for (int i = 0; i < each; ++i) {
       Transaction tx = must(store.begin());
       const std::size_t at = (t + static_cast<std::size_t>(i) * threads) % nodes.size();
@@ -51,26 +41,7 @@ std::uint64_t commit_edges(Store& store, const std::vector<NodeId>& nodes, unsig
       must(tx.create_edge(nodes[at], type, nodes[to], {{key, i}}));
       must(tx.commit());
     }
-  };
-  std::vector<std::thread> running;
-  for (unsigned t = 0; t < threads; ++t) {
-    running.emplace_back([&, t] {
-      ready.arrive_and_wait();
-      try {
-        commit_all(t);
-      } catch (...) {
-        const std::lock_guard guard(failure_mutex);
-        failure = std::current_exception();
-      }
-    });
-  }
-  for (std::thread& thread : running) {
-    thread.join();
-  }
-  if (failure) {
-    std::rethrow_exception(failure);
-  }
-  return static_cast<std::uint64_t>(each) * threads;
+  });
 }
 
 /// What a commit is measured against: so many per second, or so many times the raw rate.
@@ -92,9 +63,8 @@ void one_edge_commits(benchmark::State& state, SyncMode mode, unsigned threads, 
     const std::vector<NewNode> blank(100'000);
     const std::vector<NodeId> nodes = must(store.create_nodes(blank));
     const std::uint64_t log_before = store.stats().log_bytes;
-    const auto start = Clock::now();
-    const std::uint64_t done = commit_edges(store, nodes, threads, each);
-    const double time = std::chrono::duration<double>(Clock::now() - start).count();
+    const double time = commit_edges(store, nodes, threads, each);
+    const std::uint64_t done = static_cast<std::uint64_t>(each) * threads;
     must_equal(store.read().edge_count(), done, "edges");
     const std::size_t record_bytes = (store.stats().log_bytes - log_before) / done;
     must(store.close());

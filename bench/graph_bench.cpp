@@ -8,7 +8,6 @@
 namespace selvedge::bench {
 namespace {
 
-using Clock = std::chrono::steady_clock;
 constexpr std::size_t nodes_total = 1'000'000;
 constexpr std::size_t edges_total = 5'000'000;
 constexpr std::size_t batch_items = 50'000;

@@ -2,47 +2,14 @@
 
 #include <array>
 #include <atomic>
-#include <latch>
-#include <mutex>
-#include <thread>
 
 #include "bench/support.h"
 
 namespace selvedge::bench {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
 constexpr std::size_t mix_nodes = 100'000;
 constexpr int mix_degree = 5;
-
-/// Runs `work(thread)` on threads that start together; returns the seconds until the last is done.
-template <class Work>
-double together(unsigned threads, Work work) {
-  std::latch ready(threads);
-  std::mutex failure_mutex;
-  std::exception_ptr failure;
-  std::vector<std::thread> running;
-  const auto start = Clock::now();
-  for (unsigned t = 0; t < threads; ++t) {
-    running.emplace_back([&, t] {
-      ready.arrive_and_wait();
-      try {
-        work(t);
-      } catch (...) {
-        const std::lock_guard guard(failure_mutex);
-        failure = std::current_exception();
-      }
-    });
-  }
-  for (std::thread& thread : running) {
-    thread.join();
-  }
-  if (failure) {
-    std::rethrow_exception(failure);
-  }
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 /// Role: transactions in the proportions of LinkBench (Armstrong and others, 2013): half of them
 ///   read a list of links, a quarter reads something else, the rest reads and then writes.

@@ -1,4 +1,5 @@
-// What the benchmarks share: a directory on a real disk, stores, and a counter with its target.
+// What the benchmarks share: a directory on a real disk, threads that start together, and a counter
+// with its target.
 #pragma once
 
 #include <benchmark/benchmark.h>
@@ -11,12 +12,17 @@
 #include <exception>
 #include <filesystem>
 #include <fstream>
+#include <latch>
+#include <mutex>
 #include <random>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <vector>
 
 namespace selvedge::bench {
+
+using Clock = std::chrono::steady_clock;
 
 /// A directory beneath SELVEDGE_BENCH_DIRECTORY (default: the current one), removed at the end.
 class Directory {
@@ -85,8 +91,37 @@ inline std::uint64_t resident_bytes() {
   return file ? resident * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE)) : 0;
 }
 
-inline double rate(std::uint64_t count, std::chrono::steady_clock::duration time) {
+inline double rate(std::uint64_t count, Clock::duration time) {
   return static_cast<double>(count) / std::chrono::duration<double>(time).count();
+}
+
+/// Runs `work(thread)` on threads that start together; returns the seconds until the last is done.
+/// A failure on one of them is thrown here.
+template <class Work>
+double together(unsigned threads, Work work) {
+  std::latch ready(threads);
+  std::mutex failure_mutex;
+  std::exception_ptr failure;
+  std::vector<std::thread> running;
+  const auto start = Clock::now();
+  for (unsigned t = 0; t < threads; ++t) {
+    running.emplace_back([&, t] {
+      ready.arrive_and_wait();
+      try {
+        work(t);
+      } catch (...) {
+        const std::lock_guard guard(failure_mutex);
+        failure = std::current_exception();
+      }
+    });
+  }
+  for (std::thread& thread : running) {
+    thread.join();
+  }
+  if (failure) {
+    std::rethrow_exception(failure);
+  }
+  return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
 }  // namespace selvedge::bench

@@ -8,16 +8,14 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
-#include <optional>
 #include <string>
 #include <vector>
 
 #include <fmt/format.h>
-#include <sys/wait.h>
-#include <unistd.h>
 #include <CLI/CLI.hpp>
 
 #include "base/mutants.h"
+#include "programs/support.h"
 
 namespace {
 
@@ -26,7 +24,7 @@ using selvedge::Isolation;
 using selvedge::base::Mutant;
 using selvedge::base::MutantGroup;
 using selvedge::base::MutantInfo;
-using Clock = std::chrono::steady_clock;
+using namespace selvedge::programs;
 
 struct Settings {
   double seconds = 60;
@@ -37,10 +35,6 @@ struct Settings {
   std::string control;
   std::string save = "/tmp";
 };
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 /// Both levels in turn; one in four with power losses.
 HistoryPlan plan_of(std::uint64_t seed) {
@@ -61,8 +55,7 @@ struct Totals {
 /// Role: the runs of one call, and what they came to.
 class Histories {
  public:
-  explicit Histories(const Settings& settings)
-      : settings_(settings), terminal_(::isatty(STDERR_FILENO) == 1) {}
+  explicit Histories(const Settings& settings) : settings_(settings) {}
 
   void run(Totals& totals) {
     const auto start = Clock::now();
@@ -78,31 +71,22 @@ class Histories {
         report(plan, done, wrong);
       }
       totals.anomalies += wrong.size();
-      progress(totals, seconds_since(start));
+      line_.show([&] {
+        return fmt::format("{:.0f} of {:.0f} s, {} histories, {} transactions, {} power losses",
+                           seconds_since(start), settings_.seconds, totals.histories,
+                           totals.transactions, totals.power_losses);
+      });
       if (settings_.one) {
         break;
       }
     }
-    clear_line();
+    line_.clear();
   }
 
  private:
-  void progress(const Totals& totals, double now) {
-    if (!terminal_ || now - shown_ < 0.2) {
-      return;
-    }
-    shown_ = now;
-    fmt::print(stderr, "\r{:.0f} of {:.0f} s, {} histories, {} transactions, {} power losses", now,
-               settings_.seconds, totals.histories, totals.transactions, totals.power_losses);
-  }
-  void clear_line() const {
-    if (terminal_) {
-      fmt::print(stderr, "\r{:100}\r", "");
-    }
-  }
   void report(const HistoryPlan& plan, const HistoryRun& run,
               const std::vector<std::string>& wrong) const {
-    clear_line();
+    line_.clear();
     const auto file =
         std::filesystem::path(settings_.save) / fmt::format("selvedge-history-{}.jsonl", plan.seed);
     std::ofstream(file) << to_json_lines(run.history);
@@ -113,8 +97,7 @@ class Histories {
   }
 
   const Settings& settings_;
-  const bool terminal_;
-  double shown_ = 0;
+  ProgressLine line_;
 };
 
 // --- planted bugs ------------------------------------------------------------------------------
@@ -167,34 +150,14 @@ Rejection reject(const MutantInfo& info, const Settings& settings) {
 
 /// In a process of its own: a bug may stop it. Only the checker's word counts.
 bool control(const MutantInfo& info, const Settings& settings) {
-  std::fflush(nullptr);
-  int ends[2] = {};
-  if (::pipe(ends) != 0) {
-    throw std::runtime_error("no pipe");
-  }
-  const pid_t child = ::fork();
-  if (child == 0) {
-    ::close(ends[0]);
-    ::alarm(static_cast<unsigned>(settings.control_seconds * 2) + 20);
+  const ChildEnd end = run_in_child(settings.control_seconds, false, [&] {
     const Rejection rejection = reject(info, settings);
-    const std::string text =
-        rejection.what.empty()
-            ? std::string()
-            : fmt::format("in history {}: {}", rejection.histories, rejection.what);
-    const bool told =
-        ::write(ends[1], text.data(), text.size()) == static_cast<ssize_t>(text.size());
-    ::_exit(told ? 0 : 3);
-  }
-  ::close(ends[1]);
-  std::string text;
-  char piece[4096];
-  for (ssize_t got = 0; (got = ::read(ends[0], piece, sizeof piece)) > 0;) {
-    text.append(piece, static_cast<std::size_t>(got));
-  }
-  ::close(ends[0]);
-  int status = 0;
-  ::waitpid(child, &status, 0);
-  const bool rejected = WIFEXITED(status) && WEXITSTATUS(status) == 0 && !text.empty();
+    return rejection.what.empty()
+               ? std::string()
+               : fmt::format("in history {}: {}", rejection.histories, rejection.what);
+  });
+  const std::string& text = end.told;
+  const bool rejected = end.well() && !text.empty();
   if (!settings.json) {
     const bool in_full = !settings.control.empty();
     // The name of the anomaly, or all that is known of it.

@@ -3,7 +3,7 @@
 #include <selvedge/testkit/explorer.h>
 
 #include <algorithm>
-#include <chrono>
+#include <csignal>
 #include <cstdio>
 #include <cstring>
 #include <optional>
@@ -12,11 +12,10 @@
 #include <vector>
 
 #include <fmt/format.h>
-#include <sys/wait.h>
-#include <unistd.h>
 #include <CLI/CLI.hpp>
 
 #include "base/mutants.h"
+#include "programs/support.h"
 
 namespace {
 
@@ -24,11 +23,7 @@ using namespace selvedge::testkit;
 using selvedge::base::Mutant;
 using selvedge::base::MutantGroup;
 using selvedge::base::MutantInfo;
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
+using namespace selvedge::programs;
 
 /// What is known of one bug.
 struct Verdict {
@@ -141,46 +136,22 @@ std::string field(std::string_view& text) {
 
 /// In a process of its own: a bug may stop it, or never end.
 Verdict hunt(const MutantInfo& info, double seconds) {
-  std::fflush(nullptr);
-  int ends[2] = {};
-  if (::pipe(ends) != 0) {
-    throw std::runtime_error("no pipe");
-  }
-  const pid_t child = ::fork();
-  if (child == 0) {
-    ::close(ends[0]);
-    ::alarm(static_cast<unsigned>(seconds * 2) + 20);
-    if (std::freopen("/dev/null", "w", stderr) == nullptr) {
-      ::_exit(3);
-    }
-    selvedge::base::active_mutant.store(info.mutant);
-    std::string text;
-    if (const auto verdict = Hunt(seconds).run()) {
-      text = fmt::format("{}\x1f{}\x1f{}\x1f{}\x1f{}", verdict->workload, verdict->strategy,
-                         verdict->what, verdict->cases, verdict->seconds);
-    }
-    const bool told =
-        ::write(ends[1], text.data(), text.size()) == static_cast<ssize_t>(text.size());
-    ::_exit(told ? 0 : 3);
-  }
-  ::close(ends[1]);
   const auto start = Clock::now();
-  std::string text;
-  char piece[4096];
-  for (ssize_t got = 0; (got = ::read(ends[0], piece, sizeof piece)) > 0;) {
-    text.append(piece, static_cast<std::size_t>(got));
-  }
-  ::close(ends[0]);
-  int status = 0;
-  ::waitpid(child, &status, 0);
+  const ChildEnd end = run_in_child(seconds, true, [&] {
+    selvedge::base::active_mutant.store(info.mutant);
+    const auto verdict = Hunt(seconds).run();
+    return verdict ? fmt::format("{}\x1f{}\x1f{}\x1f{}\x1f{}", verdict->workload, verdict->strategy,
+                                 verdict->what, verdict->cases, verdict->seconds)
+                   : std::string();
+  });
   Verdict verdict;
   verdict.seconds = seconds_since(start);
-  if (WIFSIGNALED(status)) {
+  if (end.signal != 0) {
     verdict.caught = true;
-    verdict.strategy = WTERMSIG(status) == SIGALRM ? "it never ends" : "it stops the process";
-    verdict.what = ::strsignal(WTERMSIG(status));
-  } else if (!text.empty()) {
-    std::string_view rest = text;
+    verdict.strategy = end.signal == SIGALRM ? "it never ends" : "it stops the process";
+    verdict.what = ::strsignal(end.signal);
+  } else if (end.well() && !end.told.empty()) {
+    std::string_view rest = end.told;
     verdict.caught = true;
     verdict.workload = field(rest);
     verdict.strategy = field(rest);

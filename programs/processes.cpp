@@ -14,13 +14,14 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <unistd.h>
 #include <CLI/CLI.hpp>
+
+#include "programs/support.h"
 
 namespace {
 
 using namespace selvedge::testkit;
-using Clock = std::chrono::steady_clock;
+using namespace selvedge::programs;
 
 struct Settings {
   double seconds = 60;
@@ -43,8 +44,7 @@ struct Subject {
 /// Role: the runs of one call, and what they came to.
 class Processes {
  public:
-  explicit Processes(const Settings& settings)
-      : settings_(settings), random_(settings.seed), terminal_(::isatty(STDERR_FILENO) == 1) {}
+  explicit Processes(const Settings& settings) : settings_(settings), random_(settings.seed) {}
 
   int run() {
     const auto obstacle = strace_obstacle();
@@ -66,9 +66,7 @@ class Processes {
   }
 
  private:
-  [[nodiscard]] double elapsed() const {
-    return std::chrono::duration<double>(Clock::now() - start_).count();
-  }
+  [[nodiscard]] double elapsed() const { return seconds_since(start_); }
   [[nodiscard]] bool going() const {
     return elapsed() < settings_.seconds && violations_ == 0 && !failed_;
   }
@@ -111,7 +109,7 @@ class Processes {
     return subject;
   }
   std::nullopt_t give_up(const selvedge::Error& error) {
-    clear_line();
+    line_.clear();
     fmt::print(stderr, "{}\n", error.message());
     failed_ = true;
     return std::nullopt;
@@ -207,7 +205,7 @@ class Processes {
   }
 
   void report(const Subject& subject, const std::vector<Blow>& blows, const ProcessRun& found) {
-    clear_line();
+    line_.clear();
     fmt::print("violation in {}: {}\n", subject.trials.workload().name, *found.violation);
     std::vector<std::string> texts;
     for (const Blow& blow : blows) {
@@ -238,48 +236,34 @@ class Processes {
       }
       blows.push_back(*std::move(blow));
     }
-    std::vector<Workload> all = standard_workloads();
-    all.push_back(random_workload(settings_.words));
-    for (Workload& workload : all) {
-      if (workload.name != settings_.workload) {
-        continue;
-      }
-      auto trials = ProcessTrials::prepare(std::move(workload), settings_.directory);
-      if (!trials) {
-        give_up(trials.error());
-        return 2;
-      }
-      const auto found = attempt({*std::move(trials), {}, {}, settings_.words}, blows);
-      if (found && !found->violation) {
-        fmt::print("nothing is wrong there: found step {}, between {} acknowledged and {} issued\n",
-                   found->steps, found->bounds.lower, found->bounds.upper);
-      }
-      return failed_ ? 2 : violations_ == 0 ? 0 : 1;
+    auto workload = find_workload(settings_.workload, settings_.words);
+    if (!workload) {
+      fmt::print(stderr, "no such workload: {}\n", settings_.workload);
+      return 2;
     }
-    fmt::print(stderr, "no such workload: {}\n", settings_.workload);
-    return 2;
+    auto trials = ProcessTrials::prepare(*std::move(workload), settings_.directory);
+    if (!trials) {
+      give_up(trials.error());
+      return 2;
+    }
+    const auto found = attempt({*std::move(trials), {}, {}, settings_.words}, blows);
+    if (found && !found->violation) {
+      fmt::print("nothing is wrong there: found step {}, between {} acknowledged and {} issued\n",
+                 found->steps, found->bounds.lower, found->bounds.upper);
+    }
+    return failed_ ? 2 : violations_ == 0 ? 0 : 1;
   }
 
   void progress(const std::string& name) {
-    const double now = elapsed();
-    if (!terminal_ || now - shown_ < 0.2) {
-      return;
-    }
-    shown_ = now;
-    const int width = 30;
-    const int done = static_cast<int>(std::min(1.0, now / settings_.seconds) * width);
-    fmt::print(stderr, "\r[{:=<{}}{: <{}}] {:.0f} s, {} runs, {} killed, {} met a fault, {:<26}",
-               "", done, "", width - done, now, runs_, killed_, faults_, name);
-  }
-
-  void clear_line() const {
-    if (terminal_) {
-      fmt::print(stderr, "\r{:110}\r", "");
-    }
+    line_.show([&] {
+      return fmt::format("{} {:.0f} s, {} runs, {} killed, {} met a fault, {:<26}",
+                         progress_bar(elapsed(), settings_.seconds), elapsed(), runs_, killed_,
+                         faults_, name);
+    });
   }
 
   void finish() {
-    clear_line();
+    line_.clear();
     if (!settings_.json) {
       fmt::print(
           "{} runs ({} of {} planned for the standard workloads), {} processes killed, "
@@ -294,8 +278,8 @@ class Processes {
 
   const Settings& settings_;
   std::mt19937_64 random_;
-  const bool terminal_;
   const Clock::time_point start_ = Clock::now();
+  ProgressLine line_;
   std::vector<Subject> subjects_;
   bool strace_ = false;
   bool failed_ = false;
@@ -305,7 +289,6 @@ class Processes {
   std::uint64_t killed_ = 0;
   std::uint64_t faults_ = 0;
   std::uint64_t violations_ = 0;
-  double shown_ = 0;
 };
 
 }  // namespace

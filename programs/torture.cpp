@@ -9,13 +9,14 @@
 #include <vector>
 
 #include <fmt/format.h>
-#include <unistd.h>
 #include <CLI/CLI.hpp>
+
+#include "programs/support.h"
 
 namespace {
 
 using namespace selvedge::testkit;
-using Clock = std::chrono::steady_clock;
+using namespace selvedge::programs;
 
 struct Settings {
   double seconds = 60;
@@ -29,8 +30,7 @@ struct Settings {
 /// Role: the rounds of one call, and what they came to.
 class Torture {
  public:
-  explicit Torture(const Settings& settings)
-      : settings_(settings), terminal_(::isatty(STDERR_FILENO) == 1) {}
+  explicit Torture(const Settings& settings) : settings_(settings) {}
 
   int run() {
     for (const Workload& workload : standard_workloads()) {
@@ -55,9 +55,7 @@ class Torture {
   }
 
  private:
-  [[nodiscard]] double elapsed() const {
-    return std::chrono::duration<double>(Clock::now() - start_).count();
-  }
+  [[nodiscard]] double elapsed() const { return seconds_since(start_); }
   [[nodiscard]] bool going() const { return elapsed() < settings_.seconds && violations_ == 0; }
 
   /// Tiny ones are crashed in every recovery too; of the others, one recovery in 64.
@@ -84,21 +82,17 @@ class Torture {
   static bool deep(const std::vector<std::uint64_t>& words) { return words.size() % 3 == 0; }
 
   void progress(const std::string& name) {
-    const double now = elapsed();
-    if (!terminal_ || now - shown_ < 0.2) {
-      return;
-    }
-    shown_ = now;
-    const int width = 30;
-    const int done = static_cast<int>(std::min(1.0, now / settings_.seconds) * width);
-    fmt::print(stderr, "\r[{:=<{}}{: <{}}] {:.0f} s, {} workloads, {} images, {:<28}", "", done, "",
-               width - done, now, counts_.workloads, counts_.distinct_images, name);
+    line_.show([&] {
+      return fmt::format("{} {:.0f} s, {} workloads, {} images, {:<28}",
+                         progress_bar(elapsed(), settings_.seconds), elapsed(), counts_.workloads,
+                         counts_.distinct_images, name);
+    });
   }
 
   void report(const Workload& workload, const std::vector<std::uint64_t>& words,
               Violation violation, const ExploreOptions& options) {
     ++violations_;
-    clear_line();
+    line_.clear();
     fmt::print("violation in {}: {}\n", workload.name, violation.what);
     if (!words.empty()) {
       RandomFinding shortest = shorten(words, violation, options);
@@ -109,14 +103,8 @@ class Torture {
                violation.token, violation.trace);
   }
 
-  void clear_line() const {
-    if (terminal_) {
-      fmt::print(stderr, "\r{:100}\r", "");
-    }
-  }
-
   void finish() {
-    clear_line();
+    line_.clear();
     const double rate = static_cast<double>(counts_.crash_states) / std::max(elapsed(), 1e-3);
     if (!settings_.json) {
       fmt::print(
@@ -134,35 +122,30 @@ class Torture {
   }
 
   const Settings& settings_;
-  const bool terminal_;
   const Clock::time_point start_ = Clock::now();
+  ProgressLine line_;
   Counts counts_;
   std::uint64_t violations_ = 0;
-  double shown_ = 0;
   bool known_ = false;
 };
 
 int replay(const Settings& settings, const std::vector<std::uint64_t>& words) {
-  std::vector<Workload> all = standard_workloads();
-  all.push_back(random_workload(words));
-  for (const Workload& workload : all) {
-    if (workload.name != settings.workload) {
-      continue;
-    }
-    const auto found = Explorer({}).replay(workload, settings.replay);
-    if (!found) {
-      fmt::print(stderr, "{}\n", found.error().message());
-      return 2;
-    }
-    if (!*found) {
-      fmt::print("nothing is wrong there\n");
-      return 0;
-    }
-    fmt::print("{}\n{}", (*found)->what, (*found)->trace);
-    return 1;
+  const auto workload = find_workload(settings.workload, words);
+  if (!workload) {
+    fmt::print(stderr, "no such workload: {}\n", settings.workload);
+    return 2;
   }
-  fmt::print(stderr, "no such workload: {}\n", settings.workload);
-  return 2;
+  const auto found = Explorer({}).replay(*workload, settings.replay);
+  if (!found) {
+    fmt::print(stderr, "{}\n", found.error().message());
+    return 2;
+  }
+  if (!*found) {
+    fmt::print("nothing is wrong there\n");
+    return 0;
+  }
+  fmt::print("{}\n{}", (*found)->what, (*found)->trace);
+  return 1;
 }
 
 /// Every bit of every file, flipped alone; sectors and whole files too.

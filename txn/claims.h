@@ -28,10 +28,14 @@ class Claims {
     const LatchGuard guard(shard.latch);
     return shard.holders.try_emplace(key, holder).first->second == holder;
   }
-  void release(std::uint64_t key) {
+  /// Who took it twice may release it twice: what another holder has by then stays.
+  void release(std::uint64_t key, const State* holder) {
     Shard& shard = shard_of(key);
     const LatchGuard guard(shard.latch);
-    shard.holders.erase(key);
+    if (const auto found = shard.holders.find(key);
+        found != shard.holders.end() && found->second == holder) {
+      shard.holders.erase(found);
+    }
   }
 
  private:

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <optional>
 
 #include "base/assert.h"
 #include "base/crc32c.h"
@@ -93,7 +94,7 @@ void Manager::reclaim_now_and_then() {
 
 void Manager::release_claims(State& state) {
   for (const std::uint64_t key : state.claims) {
-    claims_.release(key);
+    claims_.release(key, &state);
   }
   state.claims.clear();
 }
@@ -173,9 +174,9 @@ Result<std::uint64_t> Manager::commit(State* state) {
   }
   validation_.measure(*state);
   if (!state->reads.empty()) {
-    if (Status valid = validation_.validate(*state); !valid) {
+    if (const auto change = validation_.find_change(*state)) {
       note_conflict();
-      return fail(std::move(valid).error());
+      return fail(Validation::conflict(*change));
     }
   }
   base::yield_point("txn.commit.validated");
@@ -233,27 +234,30 @@ Result<std::uint64_t> Manager::commit(State* state) {
 }
 
 /// The log lock, with nothing changed that was read. What moves while it is being taken is looked
-/// at outside again; a transaction that is overtaken time after time does so inside.
+/// at outside again; a transaction that is overtaken time after time looks inside.
 Result<wal::Log::Section> Manager::enter_validated(State& state, std::uint64_t bytes) {
   constexpr unsigned rounds_outside = 3;
   for (unsigned round = 1;; ++round) {
+    const bool inside = round > rounds_outside;
+    std::optional<ReadChange> change;
     {
       SELVEDGE_TRY(wal::Log::Section section, log_.enter(bytes));
       if (state.reads.empty() || !validation_.moved(state)) {
         return section;
       }
-      if (round > rounds_outside) {
-        Status valid = validation_.validate(state);
-        if (valid) {
+      if (inside) {
+        change = validation_.find_change(state);
+        if (!change) {
           return section;
         }
-        note_conflict();
-        return fail(std::move(valid).error());
       }
     }
-    if (Status valid = validation_.validate(state); !valid) {
+    if (!inside) {
+      change = validation_.find_change(state);
+    }
+    if (change) {
       note_conflict();
-      return fail(std::move(valid).error());
+      return fail(Validation::conflict(*change));
     }
     base::yield_point("txn.commit.moved");
   }

@@ -1,22 +1,20 @@
 #include "txn/read_set.h"
 
-#include <optional>
 #include <utility>
 
 namespace selvedge::txn {
 
 namespace {
 
-/// What covers an item; nothing covers a name that is not there, and there are few.
-std::optional<ReadKind> cover_of(ReadKind kind) {
+/// What covers an item. Who brings a name that was not there writes a node, or an edge.
+ReadKind cover_of(ReadKind kind) {
   switch (kind) {
     case ReadKind::node:
     case ReadKind::label_members:
     case ReadKind::label_content:
     case ReadKind::all_nodes:
-    case ReadKind::all_nodes_content: return ReadKind::all_nodes_content;
-    case ReadKind::unknown_label:
-    case ReadKind::unknown_type: return std::nullopt;
+    case ReadKind::all_nodes_content:
+    case ReadKind::unknown_label: return ReadKind::all_nodes_content;
     default: return ReadKind::all_edges_content;
   }
 }
@@ -29,15 +27,16 @@ void ReadSet::add(const ReadItem& item) {
     for (const ReadItem& each : std::exchange(items_, {})) {
       keep(each);
     }
+    texts_.clear();
   }
   keep(item);
 }
 
 void ReadSet::keep(const ReadItem& item) {
   ReadItem kept = item;
-  if (const auto cover = cover_of(item.kind); escalated_ && cover) {
-    kept = {*cover};
-    bool& covered = *cover == ReadKind::all_nodes_content ? covers_nodes_ : covers_edges_;
+  if (escalated_) {
+    kept = {cover_of(item.kind)};
+    bool& covered = kept.kind == ReadKind::all_nodes_content ? covers_nodes_ : covers_edges_;
     if (std::exchange(covered, true)) {
       return;
     }
@@ -47,6 +46,10 @@ void ReadSet::keep(const ReadItem& item) {
 }
 
 void ReadSet::note_unknown(ReadKind kind, std::string_view text) {
+  if (escalated_) {
+    keep({kind});
+    return;
+  }
   for (const ReadItem& item : items_) {
     if (item.kind == kind && texts_[item.other] == text) {
       return;

@@ -42,10 +42,10 @@ Seen newest_committed(std::uint64_t head_word) {
   return {};
 }
 
-tl::unexpected<Error> changed(const std::string& what, std::uint64_t entity, std::uint64_t commit) {
-  return fail(Error(ErrorCode::conflict, "what the transaction read has changed: " + what)
-                  .with_entity(entity)
-                  .with_other(commit));
+/// A change, if the commit is newer than the view.
+std::optional<ReadChange> newer(ReadKind kind, std::uint64_t entity, std::uint64_t commit,
+                                std::uint64_t view) {
+  return commit > view ? std::optional(ReadChange{kind, entity, commit}) : std::nullopt;
 }
 
 template <class Value>
@@ -115,6 +115,9 @@ void NamedClocks::ensure(std::uint32_t id) {
 
 NamedClocks::Pair* NamedClocks::find(std::uint32_t id) const {
   const Place place = place_of(id, first_shift);
+  if (place.chunk >= chunks_.size()) {
+    return nullptr;
+  }
   Pair* chunk = chunks_.at(place.chunk).load(std::memory_order_acquire);
   return chunk == nullptr ? nullptr : chunk + place.index;
 }
@@ -248,17 +251,26 @@ void Validation::publish(const State& state, std::uint64_t commit) {
 
 // --- the check ---------------------------------------------------------------------------------
 
-Status Validation::validate(State& state) {
+std::optional<ReadChange> Validation::find_change(State& state) {
   if (base::mutant(base::Mutant::validation_left_out)) {
-    return {};
+    return std::nullopt;
   }
   // Sampled before the look: what comes later is found by `moved`.
   state.validated_commits = commits_.load(std::memory_order_acquire);
   const graph::PinGuard pin(graph_.epochs, state.slot);
   for (const ReadItem& item : state.reads.items()) {
-    SELVEDGE_TRY(check(item, state));
+    if (const auto change = check(item, state)) {
+      return change;
+    }
   }
-  return {};
+  return std::nullopt;
+}
+
+Error Validation::conflict(const ReadChange& change) {
+  return Error(ErrorCode::conflict,
+               std::string("what the transaction read has changed: ") + name_of(change.kind))
+      .with_entity(change.entity)
+      .with_other(change.commit);
 }
 
 bool Validation::moved(const State& state) const {
@@ -280,7 +292,7 @@ bool Validation::moved(const State& state) const {
   return false;
 }
 
-Status Validation::check(const ReadItem& item, const State& state) const {
+std::optional<ReadChange> Validation::check(const ReadItem& item, const State& state) const {
   const std::uint64_t view = state.view.sequence;
   const auto named = [&](const NamedClocks& clocks, bool members) -> std::uint64_t {
     const auto* pair = clocks.find(static_cast<std::uint32_t>(item.id));
@@ -306,10 +318,10 @@ Status Validation::check(const ReadItem& item, const State& state) const {
     case ReadKind::all_edges: clock = edges_.members.load(std::memory_order_acquire); break;
     case ReadKind::all_edges_content: clock = edges_.content.load(std::memory_order_acquire); break;
   }
-  return clock <= view ? Status{} : changed(name_of(item.kind), 0, clock);
+  return newer(item.kind, 0, clock, view);
 }
 
-Status Validation::check_entity(const ReadItem& item, std::uint64_t view) const {
+std::optional<ReadChange> Validation::check_entity(const ReadItem& item, std::uint64_t view) const {
   std::uint64_t head = 0;
   if (item.kind == ReadKind::node) {
     const NodeRecord* record = graph_.find(NodeId{item.id});
@@ -319,12 +331,12 @@ Status Validation::check_entity(const ReadItem& item, std::uint64_t view) const 
     head = record == nullptr ? 0 : record->head.load(std::memory_order_acquire);
   }
   const Seen newest = newest_committed(head);
-  return newest.sequence <= view ? Status{} : changed(name_of(item.kind), item.id, newest.sequence);
+  return newer(item.kind, item.id, newest.sequence, view);
 }
 
 /// Edges of a list that are there now and were not in the view, or the other way round.
-Status Validation::scan(std::uint64_t head, const ReadItem& item, std::uint64_t neighbour,
-                        std::uint64_t view) const {
+std::optional<ReadChange> Validation::scan(std::uint64_t head, const ReadItem& item,
+                                           std::uint64_t neighbour, std::uint64_t view) const {
   graph::EntryScan entries(head);
   for (graph::EntryScan::Run run; entries.next(run);) {
     for (std::uint32_t i = 0; i < run.count; ++i) {
@@ -341,33 +353,33 @@ Status Validation::scan(std::uint64_t head, const ReadItem& item, std::uint64_t 
       const std::uint64_t word = record->head.load(std::memory_order_acquire);
       const Seen newest = newest_committed(word);
       if (newest.sequence > view && newest.live != see({word}, {view, nullptr}).live) {
-        return changed(name_of(item.kind), item.id, newest.sequence);
+        return ReadChange{item.kind, item.id, newest.sequence};
       }
     }
   }
-  return {};
+  return std::nullopt;
 }
 
-Status Validation::check_list(const ReadItem& item, std::uint64_t view) const {
+std::optional<ReadChange> Validation::check_list(const ReadItem& item, std::uint64_t view) const {
   if (stripe(item.kind, item.id) <= view) {
-    return {};
+    return std::nullopt;
   }
   const NodeRecord* record = graph_.find(NodeId{item.id});
   if (record == nullptr) {
-    return {};  // an id of an earlier generation names nothing for ever
+    return std::nullopt;  // an id of an earlier generation names nothing for ever
   }
   const auto& list = item.kind == ReadKind::out_list ? record->out : record->in;
   return scan(list.load(std::memory_order_acquire), item, 0, view);
 }
 
-Status Validation::check_pair(const ReadItem& item, std::uint64_t view) const {
+std::optional<ReadChange> Validation::check_pair(const ReadItem& item, std::uint64_t view) const {
   if (stripe(item.kind, item.id, item.other) <= view) {
-    return {};
+    return std::nullopt;
   }
   const NodeRecord* source = graph_.find(NodeId{item.id});
   const NodeRecord* target = graph_.find(NodeId{item.other});
   if (source == nullptr || target == nullptr) {
-    return {};
+    return std::nullopt;
   }
   const std::uint64_t out = source->out.load(std::memory_order_acquire);
   const std::uint64_t in = target->in.load(std::memory_order_acquire);
@@ -375,13 +387,14 @@ Status Validation::check_pair(const ReadItem& item, std::uint64_t view) const {
   return scan(forward ? out : in, item, forward ? item.other : item.id, view);
 }
 
-Status Validation::check_unknown(const ReadItem& item, const State& state) const {
+std::optional<ReadChange> Validation::check_unknown(const ReadItem& item,
+                                                    const State& state) const {
   const bool label = item.kind == ReadKind::unknown_label;
   const auto& names = graph_.names.of(label ? NameKind::label : NameKind::type);
   const auto id = names.find(state.reads.texts()[item.other]);
   const auto* pair = id ? (label ? labels_ : types_).find(*id) : nullptr;
   const std::uint64_t clock = pair == nullptr ? 0 : pair->members.load(std::memory_order_acquire);
-  return clock <= state.view.sequence ? Status{} : changed(name_of(item.kind), 0, clock);
+  return newer(item.kind, 0, clock, state.view.sequence);
 }
 
 }  // namespace selvedge::txn

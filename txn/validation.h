@@ -4,6 +4,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <optional>
 
 #include <selvedge/error.h>
 
@@ -30,13 +31,21 @@ class NamedClocks {
 
   /// May throw std::bad_alloc; not under the log lock.
   void ensure(std::uint32_t id);
-  /// Null: nothing of that name was ever committed in this life of the store.
+  /// Null: nothing of that name was ever committed in this life of the store. Any id will do, also
+  /// one that was never given out.
   [[nodiscard]] Pair* find(std::uint32_t id) const;
 
  private:
   static constexpr unsigned first_shift = 6;
   std::array<std::atomic<Pair*>, 25 - first_shift> chunks_{};
   SpinLatch latch_;
+};
+
+/// What a transaction read and somebody has changed since.
+struct ReadChange {
+  ReadKind kind = ReadKind::node;
+  std::uint64_t entity = 0;  ///< 0: none in particular
+  std::uint64_t commit = 0;
 };
 
 /// Role: the clocks that commits raise, and the check of read sets against them.
@@ -52,16 +61,18 @@ class NamedClocks {
 /// Invariants: every commit, of every isolation level and outside of transactions, raises its
 ///   clocks (of old and new values, rule 24) and enters the ring in the section of the log lock in
 ///   which it appends, after its status word is stored (rule 21).
-/// Threads: `measure`, `validate` from any thread; `moved`, `publish` under the log lock.
+/// Threads: `measure`, `find_change` from any thread; `moved`, `publish` under the log lock.
 class Validation {
  public:
   explicit Validation(graph::Graph& graph);
 
   /// What the commit of a write set will raise. Outside the lock.
   void measure(State& state);
-  /// `conflict` when something that was read has changed. Outside the lock, or inside.
-  Status validate(State& state);
-  /// Something that was read may have changed since `validate`.
+  /// Something that was read and is not so any more. Outside the lock, or inside: it does not
+  /// allocate.
+  std::optional<ReadChange> find_change(State& state);
+  static Error conflict(const ReadChange& change);
+  /// Something that was read may have changed since `find_change`.
   [[nodiscard]] bool moved(const State& state) const;
   void publish(const State& state, std::uint64_t commit);
 
@@ -71,13 +82,13 @@ class Validation {
 
   void measure_item(Footprint& footprint, const WriteItem& item) const;
   void measure_edge(Footprint& footprint, const WriteItem& item) const;
-  Status check(const ReadItem& item, const State& state) const;
-  Status check_entity(const ReadItem& item, std::uint64_t view) const;
-  Status check_list(const ReadItem& item, std::uint64_t view) const;
-  Status check_pair(const ReadItem& item, std::uint64_t view) const;
-  Status check_unknown(const ReadItem& item, const State& state) const;
-  Status scan(std::uint64_t head, const ReadItem& item, std::uint64_t neighbour,
-              std::uint64_t view) const;
+  std::optional<ReadChange> check(const ReadItem& item, const State& state) const;
+  std::optional<ReadChange> check_entity(const ReadItem& item, std::uint64_t view) const;
+  std::optional<ReadChange> check_list(const ReadItem& item, std::uint64_t view) const;
+  std::optional<ReadChange> check_pair(const ReadItem& item, std::uint64_t view) const;
+  std::optional<ReadChange> check_unknown(const ReadItem& item, const State& state) const;
+  std::optional<ReadChange> scan(std::uint64_t head, const ReadItem& item, std::uint64_t neighbour,
+                                 std::uint64_t view) const;
   [[nodiscard]] std::uint64_t stripe(ReadKind kind, std::uint64_t id,
                                      std::uint64_t other = 0) const;
 

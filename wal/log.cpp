@@ -28,10 +28,10 @@ SegmentStore::Config store_config(const std::string& directory, const LogOptions
 
 }  // namespace
 
-Log::Log(FileSystem& files, std::string directory, LogOptions options, const Uuid& store,
+Log::Log(FileSystem& files, std::string directory, const LogOptions& options, const Uuid& store,
          const LogStart& start, SegmentRegistry& registry)
     : files_(files),
-      options_(std::move(options)),
+      options_(options),
       store_(store),
       segments_(files, store_config(directory, options_, start), registry),
       next_sequence_(start.next_sequence),

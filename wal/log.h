@@ -102,16 +102,16 @@ struct Appended {
 /// *Invariants*: sequences rise by one from frame to frame; at most one write + sync in flight;
 /// durable <= appended < next; a buffer always has room for a seal, a segment for a mark and a
 /// seal. *Threads*: all members from any thread; the Section belongs to one thread. Lock order:
-/// prepare lock, group lock, log lock. No system call and no allocation under the log lock. *After
-/// failure*: a failed write or sync poisons the log for ever (a sync is never tried again). Waiters
-/// get `unknown_outcome`, later appenders `poisoned`, both with the cause; `durable()` stays. A
-/// full disk is met while preparing: `enter` returns `disk_full`, nothing is lost, and a later
-/// `enter` tries again.
+/// prepare lock, group lock, log lock. The log makes no system call and allocates nothing under the
+/// log lock; what a Section's holder does there is his own. *After failure*: a failed write or sync
+/// poisons the log for ever (a sync is never tried again). Waiters get `unknown_outcome`, later
+/// appenders `poisoned`, both with the cause; `durable()` stays. A full disk is met while
+/// preparing: `enter` returns `disk_full`, nothing is lost, and a later `enter` tries again.
 class Log {
  public:
   class Section;
 
-  Log(FileSystem& files, std::string directory, LogOptions options, const Uuid& store,
+  Log(FileSystem& files, std::string directory, const LogOptions& options, const Uuid& store,
       const LogStart& start, SegmentRegistry& registry);
   ~Log();
   Log(const Log&) = delete;

@@ -11,8 +11,6 @@
 
 namespace selvedge::wal {
 
-namespace {}  // namespace
-
 Status Log::sync(std::uint64_t up_to) {
   while (durable() < up_to) {
     group_lock_.lock();

@@ -10,28 +10,20 @@
 #include <optional>
 #include <vector>
 
-#include "tests/support/memory_file_system.h"
+#include "tests/isolation/isolation_fixture.h"
 
 namespace selvedge {
 namespace {
 
 using Numbers = std::vector<std::int64_t>;
 
-class Hermitage : public ::testing::TestWithParam<Isolation> {
+class Hermitage : public test::AtBothLevels {
  protected:
   Hermitage() {
-    Options options;
-    options.isolation = GetParam();
-    options.background_maintenance = false;
-    options.segment_bytes = 1 << 20;
-    options.file_system = &files_;
-    auto opened = Store::open("/db", options);
-    EXPECT_TRUE(opened);
-    store.emplace(*std::move(opened));
     one = row(*store, 10);
     two = row(*store, 20);
-    t1.emplace(*store->begin());
-    t2.emplace(*store->begin());
+    t1.emplace(begin());
+    t2.emplace(begin());
   }
 
   /// insert into test (value) values (...)
@@ -70,7 +62,7 @@ class Hermitage : public ::testing::TestWithParam<Isolation> {
   }
   static void conflicts(const Status& status) {
     ASSERT_FALSE(status) << "somebody else was first";
-    EXPECT_EQ(status.error().code(), ErrorCode::conflict);
+    expect_conflict(status.error());
   }
   static void commits(Transaction& tx) {
     const auto done = tx.commit();
@@ -79,7 +71,7 @@ class Hermitage : public ::testing::TestWithParam<Isolation> {
   static void commit_conflicts(Transaction& tx) {
     const auto done = tx.commit();
     ASSERT_FALSE(done) << "it read what has changed";
-    EXPECT_EQ(done.error().code(), ErrorCode::conflict);
+    expect_conflict(done.error());
     EXPECT_TRUE(tx.finished());
   }
   /// The anomaly that snapshot isolation allows and serializable does not.
@@ -87,12 +79,7 @@ class Hermitage : public ::testing::TestWithParam<Isolation> {
     strict() ? commit_conflicts(tx) : commits(tx);
   }
   static void aborts(Transaction& tx) { EXPECT_TRUE(tx.abort()); }
-  static bool strict() { return GetParam() == Isolation::serializable; }
 
-  test::MemoryFileSystem files_;
-
- public:
-  std::optional<Store> store;
   NodeId one, two;
   std::optional<Transaction> t1, t2;
 };
@@ -382,11 +369,7 @@ TEST_P(Hermitage, G2_WithTwoAntiDependencies_InTheOrderOfTheCommits) {
   EXPECT_EQ(all(store->read()), (Numbers{0, 25}));
 }
 
-INSTANTIATE_TEST_SUITE_P(Levels, Hermitage,
-                         ::testing::Values(Isolation::serializable, Isolation::snapshot),
-                         [](const auto& level) {
-                           return level.param == Isolation::snapshot ? "Snapshot" : "Serializable";
-                         });
+INSTANTIATE_TEST_SUITE_P(Levels, Hermitage, test::both_levels, test::level_name);
 
 }  // namespace
 }  // namespace selvedge

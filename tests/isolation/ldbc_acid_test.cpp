@@ -544,11 +544,7 @@ TEST_P(LdbcAcid, WS_OfPredicates) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Levels, LdbcAcid,
-                         ::testing::Values(Isolation::serializable, Isolation::snapshot),
-                         [](const auto& level) {
-                           return level.param == Isolation::snapshot ? "Snapshot" : "Serializable";
-                         });
+INSTANTIATE_TEST_SUITE_P(Levels, LdbcAcid, both_levels, level_name);
 
 }  // namespace
 }  // namespace selvedge

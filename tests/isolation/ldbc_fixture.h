@@ -9,11 +9,10 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
-#include <thread>
 #include <utility>
 #include <vector>
 
-#include "tests/support/memory_file_system.h"
+#include "tests/isolation/isolation_fixture.h"
 
 namespace selvedge::test {
 
@@ -44,23 +43,11 @@ Status append_to(Transaction& tx, Id id, KeyRef key, std::int64_t number) {
   return tx.set(id, key, Value(std::move(values)));
 }
 
-class LdbcAcid : public ::testing::TestWithParam<Isolation> {
+class LdbcAcid : public AtBothLevels {
  protected:
-  LdbcAcid() {
-    Options options;
-    options.isolation = GetParam();
-    options.segment_bytes = 1 << 20;
-    options.file_system = &files_;
-    auto opened = Store::open("/db", options);
-    EXPECT_TRUE(opened);
-    store.emplace(*std::move(opened));
-  }
+  LdbcAcid() : AtBothLevels(true) {}
 
-  NodeId person(PropertyList properties) {
-    const auto made = store->create_node({"Person"}, properties);
-    EXPECT_TRUE(made);
-    return made.value_or(NodeId{});
-  }
+  NodeId person(PropertyList properties) { return node("Person", properties); }
   std::array<NodeId, 4> ring_of_four() {
     std::array<NodeId, 4> ring{};
     for (NodeId& each : ring) {
@@ -82,17 +69,6 @@ class LdbcAcid : public ::testing::TestWithParam<Isolation> {
     return versions;
   }
 
-  /// One thread for each client. Inside: no early return, others wait at the barriers.
-  static void clients(int count, const std::function<void(int)>& body) {
-    std::vector<std::thread> threads;
-    threads.reserve(static_cast<std::size_t>(count));
-    for (int i = 0; i < count; ++i) {
-      threads.emplace_back(body, i);
-    }
-    for (std::thread& thread : threads) {
-      thread.join();
-    }
-  }
   /// A client's transaction, tried again after each conflict.
   template <class Body>
   bool transact(const Body& body) {
@@ -112,15 +88,10 @@ class LdbcAcid : public ::testing::TestWithParam<Isolation> {
       use(view);
       return;
     }
-    auto tx = store->begin();
-    EXPECT_TRUE(tx);
-    use(*tx);
-    EXPECT_TRUE(tx->commit());
+    Transaction tx = begin();
+    use(tx);
+    EXPECT_TRUE(tx.commit());
   }
-  static bool strict() { return GetParam() == Isolation::serializable; }
-
-  MemoryFileSystem files_;
-  std::optional<Store> store;
 };
 
 /// Two writers that each own a person, two readers who look at all moments.

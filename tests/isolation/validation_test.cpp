@@ -10,37 +10,24 @@
 #include <string>
 #include <vector>
 
-#include "tests/support/memory_file_system.h"
+#include "tests/isolation/isolation_fixture.h"
 #include "tests/support/seams.h"
 
 namespace selvedge {
 namespace {
 
-class SerializableTest : public ::testing::Test {
+class SerializableTest : public ::testing::Test, protected test::IsolatedStore {
  protected:
   using Read = std::function<void(const Reader&)>;
   using Change = std::function<void(Writer&)>;
 
-  SerializableTest() {
-    Options options;
-    options.background_maintenance = false;
-    options.segment_bytes = 1 << 20;
-    options.file_system = &files_;
-    auto opened = Store::open("/db", options);
-    EXPECT_TRUE(opened);
-    store.emplace(*std::move(opened));
-    a = node("A");
-    b = node("B");
-    c = node("C");
-    elsewhere = node("Elsewhere");
+  using IsolatedStore::expect_conflict;
+
+  SerializableTest() : IsolatedStore(Isolation::serializable) {
     ab = edge(a, "E", b);
     settle();
   }
-  NodeId node(const char* label) {
-    const auto made = store->create_node({label}, {{"v", 1}});
-    EXPECT_TRUE(made);
-    return made.value_or(NodeId{});
-  }
+  NodeId node(const char* label) { return IsolatedStore::node(label, {{"v", 1}}); }
   EdgeId edge(NodeId from, const char* type, NodeId to) {
     const auto made = store->create_edge(from, type, to, {{"w", 1}});
     EXPECT_TRUE(made);
@@ -75,7 +62,7 @@ class SerializableTest : public ::testing::Test {
     for (const auto& party : parties()) {
       const auto committed = outcome(read, change, party);
       ASSERT_FALSE(committed) << "it read what changed";
-      EXPECT_EQ(committed.error().code(), ErrorCode::conflict);
+      expect_conflict(committed.error());
       EXPECT_NE(committed.error().other_transaction(), 0U) << committed.error().message();
     }
     EXPECT_TRUE(outcome(read, change, parties()[0], Isolation::snapshot)) << "skew is allowed";
@@ -87,11 +74,10 @@ class SerializableTest : public ::testing::Test {
     }
   }
 
-  test::MemoryFileSystem files_;
-
- public:
-  std::optional<Store> store;
-  NodeId a, b, c, elsewhere;
+  NodeId a = node("A");
+  NodeId b = node("B");
+  NodeId c = node("C");
+  NodeId elsewhere = node("Elsewhere");
   EdgeId ab;
 };
 
@@ -370,6 +356,16 @@ TEST_F(SerializableTest, Rule20_TheNewestCommitBeneathAnUncommittedVersionCounts
     } else {
       EXPECT_TRUE(committed) << "an uncommitted version is no change";
     }
+  }
+}
+
+TEST_F(SerializableTest, IdsThatWereNeverGivenOutAreReadLikeNamesThatNobodyHas) {
+  for (const std::uint32_t id : {4711U, (1U << 24) - 1, 1U << 25, ~0U}) {
+    const Change add = [&](Writer& w) { ASSERT_TRUE(w.create_node({"A"})); };
+    expect_success([&](const Reader& r) { EXPECT_FALSE(r.nodes(LabelId{id}).next()); }, add);
+    expect_success([&](const Reader& r) { EXPECT_FALSE(r.edges(TypeId{id}).next()); }, add);
+    expect_success([&](const Reader& r) { EXPECT_EQ(r.node_count(LabelId{id}), 0U); }, add);
+    expect_success([&](const Reader& r) { EXPECT_EQ(r.edge_count(TypeId{id}), 0U); }, add);
   }
 }
 

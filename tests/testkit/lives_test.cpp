@@ -38,6 +38,18 @@ class Lives : public ::testing::Test {
     trial_.emplace(workload_, files_);
     return trial_->execute();
   }
+  /// Nodes that are there after five steps and the death of the process.
+  std::uint64_t left_by_death() {
+    std::uint64_t left = 0;
+    const Status done = run([&](Trial& trial) -> Status {
+      SELVEDGE_TRY(five(trial));
+      SELVEDGE_TRY(trial.die());
+      left = count(trial);
+      return {};
+    });
+    EXPECT_TRUE(done) << done.error().message();
+    return left;
+  }
   void expect_sound() {
     const Exploration found = Explorer({}).explore(workload_);
     for (const Violation& each : found.violations) {
@@ -59,13 +71,7 @@ class Lives : public ::testing::Test {
 };
 
 TEST_F(Lives, WhatWasWrittenAndNotSyncedOutlivesTheProcess) {
-  std::uint64_t left = 0;
-  ASSERT_TRUE(run([&](Trial& trial) -> Status {
-    SELVEDGE_TRY(five(trial));
-    SELVEDGE_TRY(trial.die());
-    left = count(trial);
-    return {};
-  }));
+  const std::uint64_t left = left_by_death();
   EXPECT_GT(left, 0U);
   EXPECT_LT(left, 5U) << "what was in the process is gone";
 }
@@ -109,13 +115,7 @@ TEST_F(Lives, WhatThePowerLeftIsChosenByTheTest) {
 }
 
 TEST_F(Lives, WhatRecoveryReturnedIsDurable) {
-  std::uint64_t left = 0;
-  ASSERT_TRUE(run([&](Trial& trial) -> Status {
-    SELVEDGE_TRY(five(trial));
-    SELVEDGE_TRY(trial.die());
-    left = count(trial);
-    return {};
-  }));
+  const std::uint64_t left = left_by_death();
   const Ledger& ledger = trial_->ledger();
   ASSERT_EQ(ledger.steps.size(), 6U) << "the life itself is a step";
   ASSERT_TRUE(ledger.steps.back().acknowledged);
