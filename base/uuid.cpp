@@ -54,4 +54,12 @@ Uuid derive_uuid(const Uuid& session, std::uint64_t number) {
   return uuid;
 }
 
+std::uint64_t derived_number(const Uuid& derived) {
+  std::uint64_t number = std::to_integer<std::uint64_t>(derived.bytes[8] & std::byte{0x3f});
+  for (std::size_t i = 9; i < 16; ++i) {
+    number = number << 8 | std::to_integer<std::uint64_t>(derived.bytes[i]);
+  }
+  return number;
+}
+
 }  // namespace selvedge

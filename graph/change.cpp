@@ -365,57 +365,79 @@ Status decode_entry(const EntryView& entry, const ChangeSink& sink) {
   return {};
 }
 
+Status EntryReader::start() {
+  started_ = true;
+  if (shape_.begin) {
+    const std::uint64_t pairs = reader_.take_varint();
+    for (std::uint64_t i = 0; i < pairs && reader_.ok(); ++i) {
+      std::string key(reader_.take_text());
+      std::string value(reader_.take_text());
+      notes_.metadata.emplace_back(std::move(key), std::move(value));
+    }
+  }
+  const std::uint32_t marks = (shape_.begin ? 1u : 0u) + (shape_.commit || shape_.abort ? 1u : 0u);
+  if (!reader_.ok() || shape_.count < marks) {
+    return malformed("the frame's start", reader_.position());
+  }
+  sequence_ = shape_.first_sequence + (shape_.begin ? 1 : 0);
+  left_ = shape_.count - marks;
+  return {};
+}
+
+Status EntryReader::finish() {
+  if (shape_.commit) {
+    notes_.operations = reader_.take_varint();
+  } else if (shape_.abort) {
+    notes_.reason = reader_.take_text();
+  }
+  return reader_.at_end() ? Status{} : malformed("the frame's end", reader_.position());
+}
+
+Result<bool> EntryReader::next(EntryView& entry) {
+  if (!started_) {
+    SELVEDGE_TRY(start());
+  }
+  if (left_ == 0) {
+    SELVEDGE_TRY(finish());
+    return false;
+  }
+  const std::size_t at = reader_.position();
+  RawChange raw;
+  if (!take_change(reader_, raw)) {
+    return malformed("an entry's head", at);
+  }
+  entry = EntryView{.kind = raw.kind,
+                    .sequence = sequence_,
+                    .body = raw.body,
+                    .position = reader_.position() - raw.body.size(),
+                    .flags = raw.flags};
+  if (raw.kind == ChangeKind::group) {
+    ByteReader body(raw.body);
+    const auto group = body.take<std::uint8_t>();
+    const std::uint64_t members = body.take_varint();
+    entry.group = static_cast<GroupKind>(group);
+    entry.members = static_cast<std::uint32_t>(members);
+    if (!body.ok() || group < 1 || group > 5 || members > raw.body.size()) {
+      return malformed("a group's head", at);
+    }
+    entry.position += body.position();
+    entry.body = body.take_rest();
+  }
+  ++sequence_;
+  --left_;
+  return true;
+}
+
 Result<FrameNotes> decode_entries(const FrameShape& shape, std::span<const std::byte> payload,
                                   const std::function<Status(const EntryView&)>& sink) {
-  FrameNotes notes;
-  ByteReader reader(payload);
-  if (shape.begin) {
-    const std::uint64_t pairs = reader.take_varint();
-    for (std::uint64_t i = 0; i < pairs && reader.ok(); ++i) {
-      std::string key(reader.take_text());
-      std::string value(reader.take_text());
-      notes.metadata.emplace_back(std::move(key), std::move(value));
-    }
-  }
-  const std::uint32_t marks = (shape.begin ? 1u : 0u) + (shape.commit || shape.abort ? 1u : 0u);
-  if (!reader.ok() || shape.count < marks) {
-    return malformed("the frame's start", reader.position());
-  }
-  std::uint64_t sequence = shape.first_sequence + (shape.begin ? 1 : 0);
-  for (std::uint32_t i = 0; i < shape.count - marks; ++i, ++sequence) {
-    const std::size_t start = reader.position();
-    RawChange raw;
-    if (!take_change(reader, raw)) {
-      return malformed("an entry's head", start);
-    }
-    EntryView entry{.kind = raw.kind,
-                    .sequence = sequence,
-                    .body = raw.body,
-                    .position = reader.position() - raw.body.size(),
-                    .flags = raw.flags};
-    if (raw.kind == ChangeKind::group) {
-      ByteReader body(raw.body);
-      const auto group = body.take<std::uint8_t>();
-      const std::uint64_t members = body.take_varint();
-      entry.group = static_cast<GroupKind>(group);
-      entry.members = static_cast<std::uint32_t>(members);
-      if (!body.ok() || group < 1 || group > 5 || members > raw.body.size()) {
-        return malformed("a group's head", start);
-      }
-      entry.position += body.position();
-      entry.body = body.take_rest();
+  EntryReader reader(shape, payload);
+  for (EntryView entry;;) {
+    SELVEDGE_TRY(const bool more, reader.next(entry));
+    if (!more) {
+      return std::move(reader.notes());
     }
     SELVEDGE_TRY(sink(entry));
   }
-  if (shape.commit) {
-    notes.operations = reader.take_varint();
-  } else if (shape.abort) {
-    notes.reason = reader.take_text();
-  }
-  if (!reader.at_end()) {
-    return malformed("the frame's end", reader.position());
-  }
-  return notes;
 }
 
 Result<FrameNotes> decode_frame(const FrameShape& shape, std::span<const std::byte> payload,

@@ -187,6 +187,28 @@ struct EntryView {
   std::uint8_t flags = 0;
 };
 
+/// Role: a frame's entries one after another, for readers that stop in between.
+/// Invariants: `notes` has the metadata from the first `next` on, the rest when it returned false.
+/// After failure: `corruption`; no further calls.
+class EntryReader {
+ public:
+  EntryReader(const FrameShape& shape, std::span<const std::byte> payload)
+      : shape_(shape), reader_(payload) {}
+  /// False behind the last change, once the frame's end has been checked.
+  Result<bool> next(EntryView& entry);
+  [[nodiscard]] FrameNotes& notes() { return notes_; }
+
+ private:
+  Status start();
+  Status finish();
+  FrameShape shape_;
+  ByteReader reader_;
+  FrameNotes notes_;
+  bool started_ = false;
+  std::uint32_t left_ = 0;
+  std::uint64_t sequence_ = 0;
+};
+
 /// Called with each change and the sequence of its entry; group members one by one.
 using ChangeSink = std::function<Status(const Change&, std::uint64_t sequence)>;
 

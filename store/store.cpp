@@ -4,6 +4,7 @@
 #include <random>
 #include <thread>
 
+#include "history/entries.h"
 #include "snapshot/snapshot_format.h"
 #include "store/check.h"
 #include "store/store_impl.h"
@@ -222,6 +223,18 @@ Result<KeyId> Store::key_id(std::string_view name) {
     return impl_->manager().intern(graph::NameKind::key, name);
   }));
   return KeyId{id};
+}
+
+Result<Txlog> Store::txlog() const {
+  if (impl_->options().read_only) {
+    return Txlog::open(impl_->path(), {.file_system = &impl_->files()});
+  }
+  auto lease = std::make_unique<history::Lease>(impl_->catalog(), nullptr);
+  if (impl_->closed()) {  // in this order: see StoreImpl::close
+    return fail(Error(ErrorCode::closed, "the store is closed").at(impl_->path()));
+  }
+  SELVEDGE_TRY(impl_->catalog().catch_up());
+  return Txlog(std::move(lease));
 }
 
 Status Store::checkpoint() { return impl_->checkpoint(); }

@@ -77,9 +77,10 @@ Status StoreImpl::prepare_directory() {
   bool foreign = false;
   for (const DirectoryEntry& entry : entries) {
     manifest = manifest || entry.name == snapshot::manifest_name;
-    foreign = foreign || (entry.name != snapshot::manifest_name && entry.name != "LOCK" &&
-                          entry.name != "wal" && entry.name != "snapshots" &&
-                          entry.name != std::string(snapshot::manifest_name) + ".tmp");
+    foreign =
+        foreign || (entry.name != snapshot::manifest_name && entry.name != "LOCK" &&
+                    entry.name != "wal" && entry.name != "snapshots" && entry.name != "history" &&
+                    entry.name != std::string(snapshot::manifest_name) + ".tmp");
   }
   if (!manifest && foreign) {
     return fail(Error(ErrorCode::not_a_store, "the directory holds something else").at(path_));
@@ -196,6 +197,9 @@ Status StoreImpl::start_log() {
   manager_options.clock = &files_;
   manager_ = std::make_unique<txn::Manager>(*graph_, *log_, manager_options);
   manager_->set_base_counts(std::move(counts_));
+  catalog_ = std::make_unique<history::Catalog>(
+      files_, history::Catalog::Config{path_, manifest_uuid_, !options_.read_only}, *this,
+      graph_->names);
   if (options_.read_only) {
     return {};
   }
@@ -221,13 +225,16 @@ Status StoreImpl::close_losers() {
 }
 
 Status StoreImpl::nothing_open() const {
-  const std::uint32_t open = graph_ == nullptr ? 0 : graph_->epochs.oldest_view().open;
-  if (open == 0) {
+  const std::uint64_t open = graph_ == nullptr ? 0 : graph_->epochs.oldest_view().open;
+  const std::uint64_t readers = catalog_ == nullptr ? 0 : catalog_->leases();
+  if (open + readers == 0) {
     return {};
   }
-  return fail(Error(ErrorCode::invalid_argument, "views or transactions are still open")
+  return fail(Error(ErrorCode::invalid_argument,
+                    open != 0 ? "views or transactions are still open"
+                              : "the log is still being read: a Txlog or a cursor of it is alive")
                   .at(path_)
-                  .mismatch("0", std::to_string(open)));
+                  .mismatch("0", std::to_string(open + readers)));
 }
 
 /// A transaction opens its view and then looks at `closed_`; here it is the other way round. So
@@ -292,6 +299,15 @@ Status StoreImpl::segment_prepared(const wal::SegmentInfo& segment) {
   SELVEDGE_TRY(next.save(files_, path_));
   manifest_ = std::move(next);
   return {};
+}
+
+std::vector<wal::SegmentInfo> StoreImpl::segments() const {
+  const MutexLock lock(manifest_mutex_);
+  std::vector<wal::SegmentInfo> infos;
+  for (const snapshot::ManifestSegment& each : manifest_.segments) {
+    infos.push_back({each.number, static_cast<std::uint32_t>(each.salt)});
+  }
+  return infos;
 }
 
 void StoreImpl::segment_wanted() {
@@ -397,6 +413,7 @@ Status StoreImpl::maintain_once() {
   if (checkpoint_due()) {
     run(take_checkpoint());
   }
+  run(catalog_->keep_next_index().map([](bool) {}));
   return first;
 }
 

@@ -15,6 +15,7 @@
 
 #include "base/mutex.h"
 #include "graph/graph.h"
+#include "history/catalog.h"
 #include "snapshot/manifest.h"
 #include "store/read_state.h"
 #include "txn/manager.h"
@@ -27,7 +28,7 @@ namespace selvedge::detail {
 ///   that counts; its watermark is at least every listed `end`. Lock order: docs/concurrency.md.
 /// Threads: all functions from any thread; `close` waits for checkpoints and maintenance.
 /// After failure: a failed checkpoint leaves the old snapshots and log in force.
-class StoreImpl final : public wal::SegmentRegistry {
+class StoreImpl final : public wal::SegmentRegistry, public history::LogSource {
  public:
   static Result<std::unique_ptr<StoreImpl>> open(const std::string& path, const Options& options);
   ~StoreImpl() override;
@@ -57,6 +58,12 @@ class StoreImpl final : public wal::SegmentRegistry {
   [[nodiscard]] const RecoveryReport& report() const { return report_; }
   [[nodiscard]] const Uuid& uuid() const { return manifest_uuid_; }
 
+  /// What reads the log; of a store that is open for writing.
+  [[nodiscard]] history::Catalog& catalog() { return *catalog_; }
+  [[nodiscard]] const std::string& path() const { return path_; }
+  [[nodiscard]] FileSystem& files() { return files_; }
+  [[nodiscard]] bool closed() const { return closed_; }
+
   Status segment_prepared(const wal::SegmentInfo& segment) override;
   void segment_wanted() override;
 
@@ -83,6 +90,8 @@ class StoreImpl final : public wal::SegmentRegistry {
   Status adopt(snapshot::ManifestSnapshot fresh) SELVEDGE_REQUIRES(checkpoint_mutex_);
   Status remove_snapshots(const std::vector<std::string>& names);
   Result<std::vector<snapshot::ManifestSegment>> segments_from(std::uint64_t low_water);
+  [[nodiscard]] std::uint64_t end() const override { return log_->durable(); }
+  [[nodiscard]] std::vector<wal::SegmentInfo> segments() const override;
   [[nodiscard]] std::string wal_path() const { return path_ + "/wal"; }
   [[nodiscard]] std::string snapshots_path() const { return path_ + "/snapshots"; }
 
@@ -95,12 +104,13 @@ class StoreImpl final : public wal::SegmentRegistry {
   RecoveryReport report_;
   Uuid manifest_uuid_;
 
-  Mutex manifest_mutex_;
+  mutable Mutex manifest_mutex_;
   snapshot::Manifest manifest_ SELVEDGE_GUARDED_BY(manifest_mutex_);
 
   std::unique_ptr<graph::Graph> graph_;
   std::unique_ptr<wal::Log> log_;
   std::unique_ptr<txn::Manager> manager_;
+  std::unique_ptr<history::Catalog> catalog_;
   wal::LogStart log_start_;
   std::vector<std::uint64_t> losers_;
   std::vector<std::uint64_t> unused_segments_;

@@ -30,10 +30,16 @@ SegmentReader::~SegmentReader() = default;
 
 Result<SegmentReader> SegmentReader::open(FileSystem& files, const std::string& directory,
                                           std::uint64_t number) {
+  SELVEDGE_TRY(std::unique_ptr<File> file,
+               files.open(segment_path(directory, number), OpenMode::read));
+  return open(std::move(file), number);
+}
+
+Result<SegmentReader> SegmentReader::open(std::unique_ptr<File> file, std::uint64_t number) {
   SegmentReader reader;
   reader.number_ = number;
-  reader.path_ = segment_path(directory, number);
-  SELVEDGE_TRY(reader.file_, files.open(reader.path_, OpenMode::read));
+  reader.path_ = file->path();
+  reader.file_ = std::move(file);
   SELVEDGE_TRY(reader.file_bytes_, reader.file_->size());
   std::array<std::byte, segment_header_bytes> bytes{};
   // A shorter file reads as if zeros followed: unused if it is empty, damaged if not.

@@ -64,6 +64,8 @@ class SegmentReader {
   /// error: `header_state()`. For such a file the caller may name the salt with `start_at`.
   static Result<SegmentReader> open(FileSystem& files, const std::string& directory,
                                     std::uint64_t number);
+  /// Of a file that is open already, whatever its name.
+  static Result<SegmentReader> open(std::unique_ptr<File> file, std::uint64_t number);
 
   SegmentReader(SegmentReader&&) noexcept;
   SegmentReader& operator=(SegmentReader&&) noexcept;
@@ -83,6 +85,8 @@ class SegmentReader {
 
   /// Goes to a frame boundary that was found before.
   void start_at(std::uint64_t offset, std::uint64_t next_sequence, std::uint32_t salt);
+  /// Reads the file again from here on: it is being written, and what was read ahead is old.
+  void forget_buffer() { buffer_filled_ = 0; }
 
   /// The next frame, marks and seals included.
   Result<ReadStep> next();

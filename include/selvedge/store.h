@@ -18,6 +18,7 @@
 #include <selvedge/options.h>
 #include <selvedge/read.h>
 #include <selvedge/report.h>
+#include <selvedge/txlog.h>
 #include <selvedge/types.h>
 #include <selvedge/uuid.h>
 #include <selvedge/value.h>
@@ -372,6 +373,10 @@ class Store final : public Writer {
   Status sync();
   /// One round of maintenance: what the background thread does. For stores without it.
   Status maintain();
+
+  /// The log, to be read: what is durable of it, at any time. Like a view it must be gone, and its
+  /// cursors too, before the store closes. Errors: closed, corruption, the system's.
+  [[nodiscard]] Result<Txlog> txlog() const;
 
   [[nodiscard]] const RecoveryReport& recovery_report() const;
   [[nodiscard]] StoreStats stats() const;

@@ -23,5 +23,7 @@ std::optional<Uuid> parse_uuid(std::string_view text);
 Uuid random_uuid();
 /// Version 8: the first bytes of `session` and `number`, the same for the same pair.
 Uuid derive_uuid(const Uuid& session, std::uint64_t number);
+/// The number again (below 2^62), of whatever session.
+std::uint64_t derived_number(const Uuid& derived);
 
 }  // namespace selvedge

@@ -1,0 +1,316 @@
+#include "history/catalog.h"
+
+#include <algorithm>
+#include <string_view>
+
+#include "io/file_util.h"
+
+namespace selvedge::history {
+
+namespace {
+
+constexpr std::uint64_t index_bytes_max = std::uint64_t{256} << 20;
+
+SegmentIdentity identity_of(const wal::SegmentHeader& header) {
+  return {header.store, header.number, header.salt, header.first_sequence};
+}
+
+}  // namespace
+
+Catalog::Catalog(FileSystem& files, Config config, const LogSource& source,
+                 const graph::Names& names)
+    : files_(files), config_(std::move(config)), source_(source), names_(names) {}
+
+// --- segments ----------------------------------------------------------------------------------
+
+/// Nothing for a segment that is not in use (yet), or gone.
+Result<std::optional<Segment>> Catalog::header_of(const wal::SegmentInfo& info) const {
+  auto reader = wal::SegmentReader::open(files_, wal_path(), info.number);
+  if (!reader && reader.error().code() == ErrorCode::not_found) {
+    return std::optional<Segment>();  // let go of since it was listed
+  }
+  if (!reader) {
+    return fail(std::move(reader).error());
+  }
+  const wal::SegmentHeader& header = reader->header();
+  if (reader->header_state().state != wal::SegmentHeaderState::valid ||
+      header.number != info.number || header.salt != info.salt || header.store != config_.store) {
+    return std::optional<Segment>();
+  }
+  return std::optional<Segment>(
+      Segment{identity_of(header), 0, reader->file_bytes(), header.created_at_us});
+}
+
+/// Only headers of segments that were not known are read.
+Status Catalog::refresh() {
+  const std::vector<wal::SegmentInfo> listed = source_.segments();
+  std::vector<Segment> fresh;
+  for (const wal::SegmentInfo& info : listed) {
+    const auto known = std::find_if(segments_.begin(), segments_.end(), [&](const Segment& each) {
+      return each.identity.number == info.number && each.identity.salt == info.salt;
+    });
+    std::optional<Segment> segment;
+    if (known != segments_.end()) {
+      segment = *known;
+    } else {
+      SELVEDGE_TRY(segment, header_of(info));
+    }
+    if (segment) {
+      if (!fresh.empty()) {
+        fresh.back().next_sequence = segment->identity.first_sequence;
+      }
+      segment->next_sequence = 0;
+      fresh.push_back(*segment);
+    }
+  }
+  segments_ = std::move(fresh);
+  std::erase_if(indexes_, [&](const auto& each) {
+    return std::none_of(segments_.begin(), segments_.end(), [&](const Segment& segment) {
+      return segment.identity == each.second->identity();
+    });
+  });
+  return {};
+}
+
+/// The last one that begins at or before the sequence: a segment may be empty.
+const Segment* Catalog::find(std::uint64_t sequence) const {
+  const auto behind = std::upper_bound(segments_.begin(), segments_.end(), sequence,
+                                       [](std::uint64_t wanted, const Segment& segment) {
+                                         return wanted < segment.identity.first_sequence;
+                                       });
+  return behind == segments_.begin() ? nullptr : &*std::prev(behind);
+}
+
+Result<std::uint64_t> Catalog::first() {
+  const std::uint64_t end = source_.end();
+  const MutexLock lock(mutex_);
+  SELVEDGE_TRY(refresh());
+  return segments_.empty() ? end + 1 : std::min(segments_.front().identity.first_sequence, end + 1);
+}
+
+Result<std::optional<Segment>> Catalog::locate(std::uint64_t sequence) {
+  if (sequence > source_.end()) {
+    return std::optional<Segment>();
+  }
+  const MutexLock lock(mutex_);
+  const Segment* segment = find(sequence);
+  if (segment == nullptr || segment->last()) {
+    SELVEDGE_TRY(refresh());
+    segment = find(sequence);
+  }
+  if (segment != nullptr) {
+    return std::optional<Segment>(*segment);
+  }
+  const std::string oldest =
+      segments_.empty() ? "none" : std::to_string(segments_.front().identity.first_sequence);
+  return fail(Error(ErrorCode::not_retained, "the log does not reach back so far")
+                  .at(wal_path())
+                  .mismatch("entry " + std::to_string(sequence), "the oldest is " + oldest));
+}
+
+Result<wal::SegmentReader> Catalog::open(const Segment& segment) const {
+  const std::uint64_t number = segment.identity.number;
+  SELVEDGE_TRY(auto reader, wal::SegmentReader::open(files_, wal_path(), number));
+  if (reader.header_state().state != wal::SegmentHeaderState::valid ||
+      identity_of(reader.header()) != segment.identity) {
+    return fail(
+        Error(ErrorCode::not_retained, "the segment was let go of meanwhile").at(reader.path(), 0));
+  }
+  return reader;
+}
+
+// --- indexes -----------------------------------------------------------------------------------
+
+/// Reads on to the segment's end, or to the last entry that may be shown.
+Status Catalog::extend(SegmentIndex& index, const Segment& segment, std::uint64_t end) const {
+  SELVEDGE_TRY(wal::SegmentReader reader, open(segment));
+  reader.start_at(index.end_offset(), index.next_sequence(), segment.identity.salt);
+  while (reader.next_sequence() < end) {
+    SELVEDGE_TRY(const wal::ReadStep step, reader.next());
+    const wal::FrameHeader& header = step.frame.header;
+    const bool skipped = step.fault == wal::FrameFault::payload_crc && header.regenerable();
+    if (step.kind == wal::ReadStep::Kind::frame || skipped) {
+      if (header.count > 0) {
+        index.add(header, step.offset);
+      }
+      if (skipped) {
+        reader.skip_damaged(header, step.frame.header_crc);
+      }
+    } else if (segment.last() && step.kind != wal::ReadStep::Kind::bad) {
+      return {};  // it goes on in a successor that has appeared since
+    } else {
+      return fail(
+          Error(ErrorCode::corruption, "the log is damaged: " + std::string(to_string(step.fault)))
+              .at(reader.path(), step.offset)
+              .mismatch("entry " + std::to_string(reader.next_sequence()), step.found));
+    }
+  }
+  return {};
+}
+
+Result<SegmentIndex> Catalog::build(const Segment& segment) {
+  SegmentIndex index(segment.identity);
+  {
+    const MutexLock lock(tail_mutex_);
+    if (tail_ && tail_->identity() == segment.identity) {
+      index = *tail_;
+    }
+  }
+  SELVEDGE_TRY(extend(index, segment, segment.next_sequence));
+  return index;
+}
+
+Result<Catalog::Shared> Catalog::load(const Segment& segment) const {
+  const std::string path = history_path() + "/" + index_name(segment.identity.number);
+  SELVEDGE_TRY(const auto bytes, io::read_file(files_, path, index_bytes_max));
+  SELVEDGE_TRY(auto index, SegmentIndex::decode(bytes, path));
+  if (index.identity() != segment.identity || index.next_sequence() != segment.next_sequence) {
+    return fail(Error(ErrorCode::corruption, "the index is of another segment").at(path));
+  }
+  return std::make_shared<const SegmentIndex>(std::move(index));
+}
+
+Status Catalog::keep(const SegmentIndex& index) {
+  SELVEDGE_TRY(const FileKind kind, files_.kind(history_path()));
+  if (kind == FileKind::none) {
+    const Status made = files_.mkdir(history_path());
+    if (!made && made.error().code() != ErrorCode::already_exists) {
+      return fail(made.error().clone());
+    }
+    SELVEDGE_TRY(files_.sync_dir(config_.directory));
+  }
+  return io::atomic_replace(files_, history_path(), index_name(index.identity().number),
+                            index.encode());
+}
+
+/// Of a segment that is complete.
+Result<Catalog::Shared> Catalog::index_of(const Segment& segment) {
+  {
+    const MutexLock lock(mutex_);
+    const auto found = indexes_.find(segment.identity.number);
+    if (found != indexes_.end() && found->second->identity() == segment.identity) {
+      return found->second;
+    }
+  }
+  auto loaded = load(segment);
+  const bool found_file = loaded.has_value();
+  if (!found_file) {
+    // Missing, damaged, or of an older generation: the log has everything that is in it.
+    SELVEDGE_TRY(SegmentIndex built, build(segment));
+    loaded = std::make_shared<const SegmentIndex>(std::move(built));
+  }
+  const MutexLock lock(mutex_);
+  if (!found_file && kept_) {
+    kept_->erase(segment.identity.number);  // to be written (again) by maintenance
+  }
+  if (indexes_.size() >= indexes_max) {
+    indexes_.erase(indexes_.begin()->first == segment.identity.number ? std::prev(indexes_.end())
+                                                                      : indexes_.begin());
+  }
+  indexes_[segment.identity.number] = *loaded;
+  return *loaded;
+}
+
+Result<const SegmentIndex*> Catalog::tail(const Segment& segment) {
+  if (!tail_ || tail_->identity() != segment.identity) {
+    tail_.emplace(segment.identity);
+  }
+  SELVEDGE_TRY(extend(*tail_, segment, source_.end() + 1));
+  return &*tail_;
+}
+
+Result<FramePlace> Catalog::seek(const Segment& segment, std::uint64_t sequence) {
+  if (!segment.last()) {
+    SELVEDGE_TRY(const Shared index, index_of(segment));
+    return index->find(sequence);
+  }
+  const MutexLock lock(tail_mutex_);
+  SELVEDGE_TRY(const SegmentIndex* index, tail(segment));
+  return index->find(sequence);
+}
+
+Result<std::vector<FramePlace>> Catalog::frames_of(const Segment& segment,
+                                                   std::uint64_t transaction, bool& ended) {
+  if (!segment.last()) {
+    SELVEDGE_TRY(const Shared index, index_of(segment));
+    return index->frames_of(transaction, ended);
+  }
+  const MutexLock lock(tail_mutex_);
+  SELVEDGE_TRY(const SegmentIndex* index, tail(segment));
+  return index->frames_of(transaction, ended);
+}
+
+void Catalog::distrust(const Segment& segment) {
+  {
+    const MutexLock lock(tail_mutex_);
+    if (tail_ && tail_->identity() == segment.identity) {
+      tail_.reset();
+    }
+  }
+  auto built = build(segment);
+  const MutexLock lock(mutex_);
+  indexes_.erase(segment.identity.number);
+  if (kept_) {
+    kept_->erase(segment.identity.number);
+  }
+  if (built && !segment.last()) {
+    indexes_[segment.identity.number] = std::make_shared<const SegmentIndex>(*std::move(built));
+  }
+}
+
+Status Catalog::catch_up() {
+  std::optional<Segment> segment;
+  {
+    const MutexLock lock(mutex_);
+    SELVEDGE_TRY(refresh());
+    if (!segments_.empty()) {
+      segment = segments_.back();
+    }
+  }
+  if (!segment || segment->identity.first_sequence > source_.end()) {
+    return {};
+  }
+  const MutexLock lock(tail_mutex_);
+  SELVEDGE_TRY(tail(*segment));
+  return {};
+}
+
+Result<bool> Catalog::keep_next_index() {
+  std::optional<Segment> next;
+  {
+    const MutexLock lock(mutex_);
+    SELVEDGE_TRY(refresh());
+    if (!kept_) {
+      kept_.emplace();
+      SELVEDGE_TRY(const FileKind kind, files_.kind(history_path()));
+      const auto names = kind == FileKind::directory ? files_.list(history_path())
+                                                     : Result<std::vector<DirectoryEntry>>();
+      for (const Segment& segment : segments_) {
+        const std::string name = index_name(segment.identity.number);
+        const bool there =
+            names && std::any_of(names->begin(), names->end(),
+                                 [&](const auto& each) { return each.name == name; });
+        if (there) {
+          kept_->insert(segment.identity.number);
+        }
+      }
+    }
+    for (const Segment& segment : segments_) {
+      if (!segment.last() && segment.next_sequence - 1 <= source_.end() &&
+          !kept_->contains(segment.identity.number)) {
+        next = segment;
+        break;
+      }
+    }
+  }
+  if (!config_.keep_indexes || !next) {
+    return false;
+  }
+  SELVEDGE_TRY(const SegmentIndex index, build(*next));
+  SELVEDGE_TRY(keep(index));
+  const MutexLock lock(mutex_);
+  kept_->insert(next->identity.number);
+  return true;
+}
+
+}  // namespace selvedge::history

@@ -1,0 +1,121 @@
+// Which segments the log has, what is where in them, and who is reading.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include <selvedge/error.h>
+#include <selvedge/file_system.h>
+#include <selvedge/uuid.h>
+
+#include "base/mutex.h"
+#include "graph/names.h"
+#include "history/segment_index.h"
+#include "wal/segment.h"
+#include "wal/segment_reader.h"
+
+namespace selvedge::history {
+
+/// What the catalog is told about the log: by an open store, or by a scan of a closed one.
+class LogSource {
+ public:
+  virtual ~LogSource() = default;
+  /// The last sequence that may be shown. Never goes back.
+  [[nodiscard]] virtual std::uint64_t end() const = 0;
+  /// The segments that belong to the log, in order; those that are not used yet too.
+  [[nodiscard]] virtual std::vector<wal::SegmentInfo> segments() const = 0;
+};
+
+/// A segment with entries.
+struct Segment {
+  SegmentIdentity identity;
+  std::uint64_t next_sequence = 0;  ///< where its successor begins; 0 = it is the last one
+  std::uint64_t file_bytes = 0;
+  std::uint64_t created_at_us = 0;
+  [[nodiscard]] bool last() const { return next_sequence == 0; }
+};
+
+/// Role: knows the segments of one log and finds frames in them, by indexes that it loads, builds
+///   and keeps. Shared by everybody who reads the log.
+/// Invariants: segments are in order and without gaps; an index is used only if it is of exactly
+///   this segment, and what it leads to is verified against the log. At most `indexes_max` indexes
+///   are in memory.
+/// Threads: any. Locks: `tail_mutex_` (the last segment's index), then `mutex_`, under which only
+///   headers are read, then the source's.
+/// After failure: nothing is remembered of what failed.
+class Catalog {
+ public:
+  struct Config {
+    std::string directory;  ///< of the store
+    Uuid store;
+    bool keep_indexes = false;  ///< may write into the directory
+  };
+  Catalog(FileSystem& files, Config config, const LogSource& source, const graph::Names& names);
+
+  [[nodiscard]] const Uuid& store() const { return config_.store; }
+  [[nodiscard]] const graph::Names& names() const { return names_; }
+  [[nodiscard]] std::uint64_t end() const { return source_.end(); }
+  /// The oldest entry that is retained; end() + 1: there is none.
+  Result<std::uint64_t> first();
+
+  /// The segment that has (or will have) this sequence. `not_retained` when it is gone, nothing
+  /// when it is behind the end.
+  Result<std::optional<Segment>> locate(std::uint64_t sequence);
+  Result<wal::SegmentReader> open(const Segment& segment) const;
+  /// Where to start reading to come to a sequence of this segment.
+  Result<FramePlace> seek(const Segment& segment, std::uint64_t sequence);
+  /// Frames of a streamed transaction in this segment, as far as they may be shown.
+  Result<std::vector<FramePlace>> frames_of(const Segment& segment, std::uint64_t transaction,
+                                            bool& ended);
+  /// What the index led to was not there: it is built anew. The log decides what is damaged.
+  void distrust(const Segment& segment);
+
+  /// Brings the last segment's index up to the end of the log.
+  Status catch_up();
+  /// Writes the index of one segment that is complete and has none. False: there was none to write.
+  Result<bool> keep_next_index();
+
+  void lease() { leases_.fetch_add(1, std::memory_order_seq_cst); }
+  void release() { leases_.fetch_sub(1, std::memory_order_seq_cst); }
+  /// Logs and cursors that are alive.
+  [[nodiscard]] std::uint64_t leases() const { return leases_.load(std::memory_order_seq_cst); }
+
+  [[nodiscard]] std::string wal_path() const { return config_.directory + "/wal"; }
+  [[nodiscard]] std::string history_path() const { return config_.directory + "/history"; }
+
+ private:
+  using Shared = std::shared_ptr<const SegmentIndex>;
+  static constexpr std::size_t indexes_max = 16;
+  Status refresh() SELVEDGE_REQUIRES(mutex_);
+  Result<std::optional<Segment>> header_of(const wal::SegmentInfo& info) const;
+  [[nodiscard]] const Segment* find(std::uint64_t sequence) const SELVEDGE_REQUIRES(mutex_);
+  Result<Shared> index_of(const Segment& segment);
+  Result<Shared> load(const Segment& segment) const;
+  Result<SegmentIndex> build(const Segment& segment);
+  Status keep(const SegmentIndex& index);
+  Status extend(SegmentIndex& index, const Segment& segment, std::uint64_t end) const;
+  Result<const SegmentIndex*> tail(const Segment& segment) SELVEDGE_REQUIRES(tail_mutex_);
+
+  FileSystem& files_;
+  const Config config_;
+  const LogSource& source_;
+  const graph::Names& names_;
+  std::atomic<std::uint64_t> leases_{0};
+
+  Mutex tail_mutex_;
+  std::optional<SegmentIndex> tail_ SELVEDGE_GUARDED_BY(tail_mutex_);
+
+  Mutex mutex_;
+  std::vector<Segment> segments_ SELVEDGE_GUARDED_BY(mutex_);
+  std::map<std::uint64_t, Shared> indexes_ SELVEDGE_GUARDED_BY(mutex_);
+  /// Segments that have an index file; nothing: nobody has looked yet.
+  std::optional<std::set<std::uint64_t>> kept_ SELVEDGE_GUARDED_BY(mutex_);
+};
+
+}  // namespace selvedge::history
