@@ -108,9 +108,9 @@ class GraphBuilder {
           add(write.by, Kind::ww, next->second.by, object, next->second.element);
         }
       }
-      each_removal(element, [&](std::size_t remover) {
+      for (const std::size_t remover : committed_removers(element)) {
         add(write.by, Kind::ww, remover, object, element, true);
-      });
+      }
     }
     for (const Found& found : each.reads) {
       if (!counts(found.by)) {
@@ -122,9 +122,9 @@ class GraphBuilder {
         }
         if (std::binary_search(found.elements.begin(), found.elements.end(), element)) {
           add(write.by, Kind::wr, found.by, object, element);
-          each_removal(element, [&](std::size_t remover) {
+          for (const std::size_t remover : committed_removers(element)) {
             add(found.by, Kind::rw, remover, object, element, true);
-          });
+          }
         } else if (!facts_.replaced_in(found.elements, element)) {
           not_found(found.by, write.by, object, element);
         }
@@ -132,14 +132,16 @@ class GraphBuilder {
     }
   }
 
-  template <class Use>
-  void each_removal(std::uint64_t element, const Use& use) const {
+  /// Of the element itself, not of what came in its place.
+  [[nodiscard]] std::vector<std::size_t> committed_removers(std::uint64_t element) const {
+    std::vector<std::size_t> found;
     const auto [begin, end] = facts_.removals.equal_range(element);
     for (auto removal = begin; removal != end; ++removal) {
       if (counts(removal->second)) {
-        use(removal->second);
+        found.push_back(removal->second);
       }
     }
+    return found;
   }
 
   void not_found(std::size_t reader, std::size_t writer, const Object& object,
