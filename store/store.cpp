@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "history/entries.h"
+#include "history/feed.h"
 #include "snapshot/snapshot_format.h"
 #include "store/check.h"
 #include "store/store_impl.h"
@@ -235,6 +236,18 @@ Result<Txlog> Store::txlog() const {
   }
   SELVEDGE_TRY(impl_->catalog().catch_up());
   return Txlog(std::move(lease));
+}
+
+Result<Feed> Store::feed(Sequence from, const FeedOptions& options) const {
+  SELVEDGE_TRY(const Txlog log, txlog());
+  return log.feed(from, options);
+}
+
+Result<Subscription> Store::subscribe(Sequence from, FeedCallback callback,
+                                      const FeedOptions& options) const {
+  SELVEDGE_TRY(Feed feed, this->feed(from, options));
+  return Subscription(std::make_unique<history::SubscriptionImpl>(
+      std::move(feed), std::max<std::uint64_t>(from.value, 1), std::move(callback)));
 }
 
 Status Store::checkpoint() { return impl_->checkpoint(); }

@@ -206,6 +206,7 @@ Status StoreImpl::start_log() {
   for (const std::uint64_t number : unused_segments_) {
     SELVEDGE_TRY(log_->recycle(number));
   }
+  SELVEDGE_TRY(catalog_->remove_strays());
   SELVEDGE_TRY(log_->prepare_next());
   SELVEDGE_TRY(close_losers());
   checkpoint_at_us_ = files_.wall_clock_us();
@@ -314,6 +315,8 @@ void StoreImpl::segment_wanted() {
   segment_wanted_.store(true, std::memory_order_release);
   maintenance_wake_.notify_all();
 }
+
+void StoreImpl::durable_advanced() { catalog_->advanced(); }
 
 // --- state -------------------------------------------------------------------------------------
 

@@ -285,6 +285,34 @@ Status rotation(Trial& trial) {
   return trial.alone([&](Store& store) { return store.set(a, "v", 0); });
 }
 
+/// Old log goes at each checkpoint, as far as the options and a feed that lags behind let it.
+Status retention(Trial& trial) {
+  SELVEDGE_TRY(const NodeId a, node(trial, "N", 1));
+  const auto write = [&](int count) -> Status {
+    for (int i = 0; i < count; ++i) {
+      SELVEDGE_TRY(trial.alone([&](Store& store) {
+        return store.set(a, "v", std::string(1'500, static_cast<char>('a' + i)));
+      }));
+    }
+    SELVEDGE_TRY(trial.store().maintain());
+    return trial.store().checkpoint();
+  };
+  SELVEDGE_TRY(write(4));
+  {
+    SELVEDGE_TRY(Feed feed, trial.store().feed({1}));
+    SELVEDGE_TRY(write(4));
+    SELVEDGE_TRY(write(4));
+    while (feed.next()) {
+    }
+    if (!feed.status()) {
+      return fail(feed.status().error().clone());
+    }
+  }
+  SELVEDGE_TRY(write(4));
+  SELVEDGE_TRY(trial.reopen());
+  return write(4);
+}
+
 // --- several lives -----------------------------------------------------------------------------
 
 std::vector<Transaction> casualties(Transaction transaction) {
@@ -457,6 +485,10 @@ std::vector<Workload> standard_workloads() {
     options.log_buffer_bytes = 1 << 10;
   };
   const auto frames_of_two = [](Options& options) { options.transaction_buffer_bytes = 300; };
+  const auto keeps_some = [](Options& options) {
+    options.log_retention.segments = 2;
+    options.snapshots_kept = 3;
+  };
   const auto compressed = [](Options& options) {
     options.snapshot_compression = Compression::zstd;
   };
@@ -483,6 +515,8 @@ std::vector<Workload> standard_workloads() {
       {"inside-checkpoints-streaming", inside_checkpoints, small_buffer},
       {"checkpoint-inside-abort", checkpoint_inside_abort, small_buffer},
       {"rotation", rotation},
+      {"retention", retention},
+      {"retention-by-count", retention, keeps_some},
       {"backups", backups},
       {"backups-streaming", backups, small_buffer},
       {"backups-unsynced", backups, none},

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include <selvedge/error.h>
+#include <selvedge/feed.h>
 #include <selvedge/options.h>
 #include <selvedge/read.h>
 #include <selvedge/report.h>
@@ -377,6 +378,11 @@ class Store final : public Writer {
   /// The log, to be read: what is durable of it, at any time. Like a view it must be gone, and its
   /// cursors too, before the store closes. Errors: closed, corruption, the system's.
   [[nodiscard]] Result<Txlog> txlog() const;
+  /// What was committed from this sequence on: to be pulled, or called in a thread of its own. Both
+  /// must be gone before the store closes. `not_retained` when the log does not reach back.
+  [[nodiscard]] Result<Feed> feed(Sequence from, const FeedOptions& options = {}) const;
+  [[nodiscard]] Result<Subscription> subscribe(Sequence from, FeedCallback callback,
+                                               const FeedOptions& options = {}) const;
 
   [[nodiscard]] const RecoveryReport& recovery_report() const;
   [[nodiscard]] StoreStats stats() const;
