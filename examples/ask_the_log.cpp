@@ -41,11 +41,26 @@ Status show_changes(const Store& store) {
   return cursor.status() ? Status{} : selvedge::fail(cursor.status().error().clone());
 }
 
+/// What was committed behind `last`, which moves along: it is kept with what was made of the
+/// changes.
+Status follow(const Store& store, selvedge::Sequence& last) {
+  SELVEDGE_TRY(auto feed, store.feed({last.value + 1}));
+  while (feed.next()) {
+    while (feed.next_change()) {
+      std::printf("  %s\n", std::string(to_string(feed.change().kind)).c_str());
+    }
+    last = feed.commit().sequence;
+  }
+  return feed.status() ? Status{} : selvedge::fail(feed.status().error().clone());
+}
+
 Status run(const std::string& path) {
   SELVEDGE_TRY(auto store, Store::open(path));
   SELVEDGE_TRY(write_something(store));
   SELVEDGE_TRY(show_everything(store));
   SELVEDGE_TRY(show_changes(store));
+  selvedge::Sequence last;
+  SELVEDGE_TRY(follow(store, last));
   return store.close();
 }
 

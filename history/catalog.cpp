@@ -46,6 +46,9 @@ Status Catalog::refresh() {
   const std::vector<wal::SegmentInfo> listed = source_.segments();
   std::vector<Segment> fresh;
   for (const wal::SegmentInfo& info : listed) {
+    if (info.number < first_number_) {
+      continue;
+    }
     const auto known = std::find_if(segments_.begin(), segments_.end(), [&](const Segment& each) {
       return each.identity.number == info.number && each.identity.salt == info.salt;
     });
@@ -110,7 +113,12 @@ Result<std::optional<Segment>> Catalog::locate(std::uint64_t sequence) {
 
 Result<wal::SegmentReader> Catalog::open(const Segment& segment) const {
   const std::uint64_t number = segment.identity.number;
-  SELVEDGE_TRY(auto reader, wal::SegmentReader::open(files_, wal_path(), number));
+  auto opened = wal::SegmentReader::open(files_, wal_path(), number);
+  if (!opened && opened.error().code() == ErrorCode::not_found) {
+    return fail(Error(ErrorCode::not_retained, "the segment was let go of meanwhile")
+                    .at(wal::segment_path(wal_path(), number)));
+  }
+  SELVEDGE_TRY(auto reader, std::move(opened));
   if (reader.header_state().state != wal::SegmentHeaderState::valid ||
       identity_of(reader.header()) != segment.identity) {
     return fail(
@@ -306,11 +314,120 @@ Result<bool> Catalog::keep_next_index() {
   if (!config_.keep_indexes || !next) {
     return false;
   }
-  SELVEDGE_TRY(const SegmentIndex index, build(*next));
-  SELVEDGE_TRY(keep(index));
+  const auto index = build(*next);
+  if (index) {
+    SELVEDGE_TRY(keep(*index));
+  }
   const MutexLock lock(mutex_);
+  if (!index && next->identity.number >= first_number_) {
+    return fail(index.error().clone());  // else a checkpoint let go of it meanwhile
+  }
   kept_->insert(next->identity.number);
   return true;
+}
+
+// --- what is needed, and what is let go of -----------------------------------------------------
+
+Result<std::vector<Segment>> Catalog::segments() {
+  const MutexLock lock(mutex_);
+  SELVEDGE_TRY(refresh());
+  return segments_;
+}
+
+Result<std::uint64_t> Catalog::retire(std::uint64_t first_number, std::uint64_t lag_bytes_max) {
+  const MutexLock lock(mutex_);
+  SELVEDGE_TRY(refresh());
+  std::uint64_t behind_bytes = 0;
+  for (auto segment = segments_.rbegin(); segment != segments_.rend(); ++segment) {
+    behind_bytes += segment->file_bytes;
+    const std::uint64_t end = segment->last() ? ~std::uint64_t{0} : segment->next_sequence;
+    const auto pin = pins_.lower_bound(segment->identity.first_sequence);
+    if (pin != pins_.end() && *pin < end && segment->identity.number < first_number &&
+        (lag_bytes_max == 0 || behind_bytes <= lag_bytes_max)) {
+      first_number = segment->identity.number;
+    }
+  }
+  first_number_ = std::max(first_number_, first_number);
+  SELVEDGE_TRY(refresh());
+  return first_number_;
+}
+
+void Catalog::unretire() {
+  const MutexLock lock(mutex_);
+  first_number_ = 0;
+}
+
+Status Catalog::forget(std::uint64_t number) {
+  {
+    const MutexLock lock(mutex_);
+    if (kept_ && kept_->erase(number) == 0) {
+      return {};
+    }
+  }
+  const Status gone = files_.unlink(history_path() + "/" + index_name(number));
+  return gone || gone.error().code() == ErrorCode::not_found ? Status{}
+                                                             : fail(gone.error().clone());
+}
+
+Status Catalog::remove_strays() {
+  SELVEDGE_TRY(const FileKind kind, files_.kind(history_path()));
+  if (kind != FileKind::directory) {
+    return {};
+  }
+  const std::vector<wal::SegmentInfo> listed = source_.segments();
+  SELVEDGE_TRY(const auto files, files_.list(history_path()));
+  for (const DirectoryEntry& file : files) {
+    const bool known = std::any_of(listed.begin(), listed.end(), [&](const auto& each) {
+      return index_name(each.number) == file.name;
+    });
+    const bool ours = file.name.ends_with(".idx") || file.name.ends_with(".idx.tmp");
+    if (!known && ours && file.kind == FileKind::file) {
+      SELVEDGE_TRY(files_.unlink(history_path() + "/" + file.name));
+    }
+  }
+  return {};
+}
+
+void Catalog::advanced() {
+  { const MutexLock lock(wait_mutex_); }  // who looked before waits by now
+  more_.notify_all();
+}
+
+bool Catalog::wait_beyond(std::uint64_t sequence, std::chrono::microseconds timeout,
+                          const std::atomic<bool>* stop) {
+  using Clock = std::chrono::steady_clock;
+  const auto until = Clock::now() + timeout;
+  const MutexLock lock(wait_mutex_);
+  for (;;) {
+    if (stop != nullptr && stop->load(std::memory_order_seq_cst)) {
+      return false;
+    }
+    if (source_.end() > sequence) {
+      return true;
+    }
+    const auto left = std::chrono::duration_cast<std::chrono::microseconds>(until - Clock::now());
+    if (left.count() <= 0 || !source_.grows()) {
+      return false;
+    }
+    more_.wait_for(wait_mutex_, left);
+  }
+}
+
+Pin::Pin(Catalog& catalog, std::uint64_t sequence) : catalog_(catalog) {
+  const MutexLock lock(catalog_.mutex_);
+  place_ = catalog_.pins_.insert(sequence);
+}
+
+Pin::~Pin() {
+  const MutexLock lock(catalog_.mutex_);
+  catalog_.pins_.erase(place_);
+}
+
+void Pin::move(std::uint64_t sequence) {
+  const MutexLock lock(catalog_.mutex_);
+  auto node = catalog_.pins_.extract(place_);
+  node.value() = sequence;
+  place_ = catalog_.pins_.insert(std::move(node));
 }
 
 }  // namespace selvedge::history

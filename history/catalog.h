@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -30,6 +31,8 @@ class LogSource {
   [[nodiscard]] virtual std::uint64_t end() const = 0;
   /// The segments that belong to the log, in order; those that are not used yet too.
   [[nodiscard]] virtual std::vector<wal::SegmentInfo> segments() const = 0;
+  /// Whether the end may move.
+  [[nodiscard]] virtual bool grows() const = 0;
 };
 
 /// A segment with entries.
@@ -81,6 +84,25 @@ class Catalog {
   /// Writes the index of one segment that is complete and has none. False: there was none to write.
   Result<bool> keep_next_index();
 
+  /// What is used of the log, oldest first.
+  Result<std::vector<Segment>> segments();
+  /// Lets go of segments before the one with this number, as far as no reader needs them: readers
+  /// that are behind by more than `lag_bytes_max` (0 = no bound) do not count. Returns the number
+  /// of the first that stays. From now on nobody can open what is before it.
+  Result<std::uint64_t> retire(std::uint64_t first_number, std::uint64_t lag_bytes_max);
+  /// The list of segments could not be saved: they are all still there.
+  void unretire();
+  /// Removes the index of a segment that is gone.
+  Status forget(std::uint64_t number);
+  /// Removes indexes of segments that are not in the log, and what was half written.
+  Status remove_strays();
+
+  /// There may be more to show.
+  void advanced();
+  /// Waits until `end()` is beyond; false when the time ran out, or `stop` is set.
+  bool wait_beyond(std::uint64_t sequence, std::chrono::microseconds timeout,
+                   const std::atomic<bool>* stop);
+
   void lease() { leases_.fetch_add(1, std::memory_order_seq_cst); }
   void release() { leases_.fetch_sub(1, std::memory_order_seq_cst); }
   /// Logs and cursors that are alive.
@@ -90,6 +112,7 @@ class Catalog {
   [[nodiscard]] std::string history_path() const { return config_.directory + "/history"; }
 
  private:
+  friend class Pin;
   using Shared = std::shared_ptr<const SegmentIndex>;
   static constexpr std::size_t indexes_max = 16;
   Status refresh() SELVEDGE_REQUIRES(mutex_);
@@ -113,9 +136,28 @@ class Catalog {
 
   Mutex mutex_;
   std::vector<Segment> segments_ SELVEDGE_GUARDED_BY(mutex_);
+  std::uint64_t first_number_ SELVEDGE_GUARDED_BY(mutex_) = 0;  ///< older ones are let go of
+  std::multiset<std::uint64_t> pins_ SELVEDGE_GUARDED_BY(mutex_);
   std::map<std::uint64_t, Shared> indexes_ SELVEDGE_GUARDED_BY(mutex_);
   /// Segments that have an index file; nothing: nobody has looked yet.
   std::optional<std::set<std::uint64_t>> kept_ SELVEDGE_GUARDED_BY(mutex_);
+
+  Mutex wait_mutex_;
+  CondVar more_;
+};
+
+/// A place in the log that a reader still needs.
+class Pin {
+ public:
+  Pin(Catalog& catalog, std::uint64_t sequence);
+  ~Pin();
+  Pin(const Pin&) = delete;
+  Pin& operator=(const Pin&) = delete;
+  void move(std::uint64_t sequence);
+
+ private:
+  Catalog& catalog_;
+  std::multiset<std::uint64_t>::iterator place_;
 };
 
 }  // namespace selvedge::history

@@ -51,11 +51,11 @@ std::string_view name_kind(NameKind kind) {
   return "key";
 }
 
-bool about_entities(const graph::Change& change) {
+}  // namespace
+
+bool about_entity(const graph::Change& change) {
   return change.is_node() || change.is_edge() || change.kind == ChangeKind::update_embedding;
 }
-
-}  // namespace
 
 graph::FrameShape shape_of(const wal::FrameHeader& header) {
   return {(header.flags & wal::frame_flags::begin) != 0,
@@ -170,7 +170,7 @@ Result<bool> EntryDecoder::concerns(const EntryFilter& filter) const {
       graph::decode_entry(view_, [&](const graph::Change& change, std::uint64_t) -> Status {
         const std::uint64_t wanted = change.is_edge() ? (filter.edge ? filter.edge->value : 0)
                                                       : (filter.node ? filter.node->value : 0);
-        found = found || (about_entities(change) && change.id == wanted && wanted != 0);
+        found = found || (about_entity(change) && change.id == wanted && wanted != 0);
         return {};
       }));
   return found;
@@ -179,7 +179,7 @@ Result<bool> EntryDecoder::concerns(const EntryFilter& filter) const {
 Status EntryDecoder::read_change() {
   return graph::decode_entry(view_,
                              [&](const graph::Change& change, std::uint64_t sequence) -> Status {
-                               if (about_entities(change)) {
+                               if (about_entity(change)) {
                                  return changes_.add(change, sequence);
                                }
                                if (change.kind == ChangeKind::define_name) {
@@ -277,6 +277,7 @@ Lease::~Lease() { catalog_.release(); }
 CursorImpl::CursorImpl(const Lease& lease, std::unique_ptr<Frames> frames, EntryFilter filter,
                        std::uint64_t from, std::uint64_t to, std::uint64_t limit)
     : lease_(lease.catalog(), lease.keep()),
+      pin_(lease.catalog(), from),
       frames_(std::move(frames)),
       decoder_(lease.catalog()),
       filter_(std::move(filter)),
@@ -306,6 +307,7 @@ Result<bool> CursorImpl::advance() {
     if (!in_frame_) {
       return false;
     }
+    pin_.move(frames_->frame().header.sequence);
     decoder_.start(frames_->frame(), frames_->damaged());
   }
   return false;

@@ -19,6 +19,8 @@ namespace selvedge::history {
 
 /// Which parts a frame's payload has.
 graph::FrameShape shape_of(const wal::FrameHeader& header);
+/// Of a node, of an edge, or of an embedding.
+bool about_entity(const graph::Change& change);
 
 /// Role: turns changes, as the log has them, into ones that can be read.
 /// Invariants: what it gives lives until `clear`, and as long as the payload. Images are verified.
@@ -100,6 +102,7 @@ class CursorImpl {
  private:
   Result<bool> advance();
   Lease lease_;
+  Pin pin_;
   std::unique_ptr<Frames> frames_;
   EntryDecoder decoder_;
   EntryFilter filter_;

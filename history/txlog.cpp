@@ -49,6 +49,7 @@ class PathLog final : public LogSource {
 
   [[nodiscard]] std::uint64_t end() const override { return end_; }
   [[nodiscard]] std::vector<wal::SegmentInfo> segments() const override { return segments_; }
+  [[nodiscard]] bool grows() const override { return false; }
   [[nodiscard]] Catalog& catalog() { return *catalog_; }
 
  private:
@@ -173,10 +174,12 @@ const Uuid& Txlog::db() const { return lease_->catalog().store(); }
 Result<TxlogCursor> Txlog::entries(Sequence from, Sequence to, std::uint64_t limit,
                                    EntryFilter filter) const {
   const std::uint64_t start = std::max<std::uint64_t>(from.value, 1);
+  // The pin first: from then on nothing is let go of.
+  auto impl = std::make_unique<CursorImpl>(
+      *lease_, std::make_unique<history::FramesFrom>(lease_->catalog(), start), std::move(filter),
+      start, to.value, limit);
   SELVEDGE_TRY(lease_->catalog().locate(start));
-  auto frames = std::make_unique<history::FramesFrom>(lease_->catalog(), start);
-  return TxlogCursor(std::make_unique<CursorImpl>(*lease_, std::move(frames), std::move(filter),
-                                                  start, to.value, limit));
+  return TxlogCursor(std::move(impl));
 }
 
 Result<TxlogCursor> Txlog::by_transaction(TxnNumber number) const {

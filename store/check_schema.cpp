@@ -59,8 +59,7 @@ class ObjectChecker {
     entries_ += keys.size();
   }
 
-  void look_at(std::uint64_t id, const ImageView& image, bool newest,
-               std::set<std::string>& keys) {
+  void look_at(std::uint64_t id, const ImageView& image, bool newest, std::set<std::string>& keys) {
     if (object_.index == nullptr) {
       if (newest && !txn::check_properties(object_, image, id)) {
         fault(id, "it breaks the constraint");

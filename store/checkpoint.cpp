@@ -116,11 +116,24 @@ Status StoreImpl::write_checkpoint() {
   return {};
 }
 
-/// The two newest snapshots that verify, oldest first: a damaged one does not count (rule 8).
+/// Whether the options want a snapshot beyond the two that recovery can choose from.
+bool StoreImpl::keeps_older(const snapshot::ManifestSnapshot& snapshot, std::size_t kept) const {
+  const std::uint64_t age_us = static_cast<std::uint64_t>(options_.snapshot_age.count()) * 1000000;
+  return kept < options_.snapshots_kept ||
+         (age_us != 0 && snapshot.created_us + age_us > files_.wall_clock_us());
+}
+
+/// The two newest snapshots that verify, and what the options want besides, oldest first: a damaged
+/// one does not count (rule 8). The older ones were verified when they were among the newest.
 Result<std::vector<snapshot::ManifestSnapshot>> StoreImpl::choose_kept(
     std::vector<snapshot::ManifestSnapshot> all) {
   std::vector<snapshot::ManifestSnapshot> kept;
-  while (!all.empty() && kept.size() < 2) {
+  while (!all.empty() && (kept.size() < 2 || keeps_older(all.back(), kept.size()))) {
+    if (kept.size() >= 2 && all.back().verified) {
+      kept.insert(kept.begin(), all.back());
+      all.pop_back();
+      continue;
+    }
     auto reader = snapshot::SnapshotReader::open(files_, snapshots_path() + "/" + all.back().file);
     const Status sound = reader ? reader->verify() : fail(std::move(reader).error());
     if (sound) {
@@ -184,6 +197,8 @@ Status StoreImpl::adopt(snapshot::ManifestSnapshot fresh) {
       base::mutant(base::Mutant::log_dropped_for_newest) ? kept.back() : kept.front();
   const std::uint64_t low_water = kept.size() < 2 ? 0 : std::min(oldest.low_water, oldest.end);
   SELVEDGE_TRY(const auto segments, segments_from(low_water));
+  SELVEDGE_TRY(const std::uint64_t first,
+               let_go_before(segments.empty() ? 0 : segments.front().number));
   std::vector<std::uint64_t> dropped_segments;
   std::vector<std::string> dropped_snapshots;
   {
@@ -196,7 +211,6 @@ Status StoreImpl::adopt(snapshot::ManifestSnapshot fresh) {
       }
       return drop;
     });
-    const std::uint64_t first = segments.empty() ? 0 : segments.front().number;
     std::erase_if(next.segments, [&](const auto& each) {
       if (each.number < first) {
         dropped_segments.push_back(each.number);
@@ -217,14 +231,55 @@ Status StoreImpl::adopt(snapshot::ManifestSnapshot fresh) {
     if (base::mutant(base::Mutant::old_snapshot_deleted_first)) {
       SELVEDGE_TRY(remove_snapshots(std::exchange(dropped_snapshots, {})));
     }
-    SELVEDGE_TRY(next.save(files_, path_));
+    if (Status saved = next.save(files_, path_); !saved) {
+      catalog_->unretire();
+      return saved;
+    }
     manifest_ = std::move(next);
   }
   SELVEDGE_TRY(remove_snapshots(dropped_snapshots));
-  for (const std::uint64_t number : dropped_segments) {
+  return drop_segments(dropped_segments);
+}
+
+/// Of files that the manifest does not list any more.
+Status StoreImpl::drop_segments(const std::vector<std::uint64_t>& numbers) {
+  for (const std::uint64_t number : numbers) {
+    SELVEDGE_TRY(catalog_->forget(number));
     SELVEDGE_TRY(log_->recycle(number));
   }
   return {};
+}
+
+/// The first segment that stays, of those before the first one that recovery needs: as many as the
+/// options want, in one piece with what is needed, and all that a reader has not read.
+Result<std::uint64_t> StoreImpl::let_go_before(std::uint64_t needed) {
+  const LogRetention& retention = options_.log_retention;
+  if (retention.everything || needed == 0) {
+    return std::uint64_t{0};
+  }
+  const std::uint64_t age_us = static_cast<std::uint64_t>(retention.age.count()) * 1000000;
+  const std::uint64_t now_us = files_.wall_clock_us();
+  SELVEDGE_TRY(const auto segments, catalog_->segments());
+  std::uint64_t first = needed;
+  std::uint64_t count = 0;
+  std::uint64_t bytes = 0;
+  std::uint64_t ended_us = now_us;  // a segment's last entry is not younger than its successor
+  for (auto each = segments.rbegin(); each != segments.rend(); ++each) {
+    if (each->identity.number < needed) {
+      ++count;
+      bytes += each->file_bytes;
+      const bool within = (retention.segments == 0 || count <= retention.segments) &&
+                          (retention.bytes == 0 || bytes <= retention.bytes) &&
+                          (age_us == 0 || ended_us + age_us > now_us) &&
+                          (retention.segments != 0 || retention.bytes != 0 || age_us != 0);
+      if (!within) {
+        break;
+      }
+      first = each->identity.number;
+    }
+    ended_us = each->created_at_us;
+  }
+  return catalog_->retire(first, options_.reader_lag_bytes_max);
 }
 
 Status StoreImpl::remove_snapshots(const std::vector<std::string>& names) {

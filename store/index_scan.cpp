@@ -268,20 +268,22 @@ bool IndexScan::matches(const graph::IndexEntry& entry) {
 }
 
 bool IndexScan::next() {
-  if (pin_.state() == nullptr) {
-    return false;
-  }
-  for (;;) {
+  while (pin_.state() != nullptr && !pin_.expired()) {
     if (at_ == batch_.size() && !refill()) {
-      pin_.drop();
-      return false;
+      break;
     }
     const graph::IndexEntry& entry = batch_[at_++];
-    if (matches(entry)) {
+    if (matches(entry) && !pin_.expired()) {
       id_ = entry.id;
       return true;
     }
   }
+  pin_.drop();
+  return false;
+}
+
+std::span<const std::byte> IndexScan::image() const {
+  return pin_.expired() ? std::span<const std::byte>{} : seen_.image();
 }
 
 void IndexScan::note_content() const {
@@ -317,7 +319,7 @@ Id Matches<Handle, Id>::id() const {
 template <>
 Node Matches<Node, NodeId>::get() const {
   scan_->note_content();
-  return {id(), Properties(scan_->state(), scan_->seen().image())};
+  return {id(), Properties(scan_->state(), scan_->image())};
 }
 
 template <>
@@ -326,7 +328,7 @@ Edge Matches<Edge, EdgeId>::get() const {
   const auto& record = scan_->state()->graph->edges.at(id_bits::slot(scan_->id()));
   return {id(), NodeId{record.source.load(std::memory_order_relaxed)},
           NodeId{record.target.load(std::memory_order_relaxed)}, TypeId{record.type()},
-          Properties(scan_->state(), scan_->seen().image())};
+          Properties(scan_->state(), scan_->image())};
 }
 
 template class Matches<Node, NodeId>;
@@ -349,8 +351,9 @@ Result<std::unique_ptr<detail::IndexScan>> Reader::scan(EntityKind entity,
                                                         std::optional<std::uint32_t> target,
                                                         std::span<const Condition> conditions,
                                                         Order order) const {
-  if (state_ == nullptr || state_->slot == nullptr) {
-    return fail(ErrorCode::finished, "the transaction has ended");
+  if (state_ == nullptr || state_->slot == nullptr || state_->expired()) {
+    return fail(state_ != nullptr && state_->expired() ? detail::transaction_expired()
+                                                       : detail::transaction_ended());
   }
   if (!target) {
     return fail(ErrorCode::not_found, "no index answers these conditions");
@@ -377,13 +380,21 @@ Result<EdgeMatches> Reader::find_edges(TypeRef type, std::span<const Condition> 
 Result<std::optional<NodeId>> Reader::find_node(LabelRef label, KeyRef key,
                                                 const Match& match) const {
   SELVEDGE_TRY(auto matches, find_nodes(label, key, match));
-  return matches.next() ? std::optional(matches.id()) : std::nullopt;
+  const bool any = matches.next();
+  if (state_->expired()) {
+    return fail(detail::transaction_expired());
+  }
+  return any ? std::optional(matches.id()) : std::nullopt;
 }
 
 Result<std::optional<EdgeId>> Reader::find_edge(TypeRef type, KeyRef key,
                                                 const Match& match) const {
   SELVEDGE_TRY(auto matches, find_edges(type, key, match));
-  return matches.next() ? std::optional(matches.id()) : std::nullopt;
+  const bool any = matches.next();
+  if (state_->expired()) {
+    return fail(detail::transaction_expired());
+  }
+  return any ? std::optional(matches.id()) : std::nullopt;
 }
 
 }  // namespace selvedge

@@ -37,7 +37,8 @@ class IndexScan {
 
   bool next();
   [[nodiscard]] std::uint64_t id() const { return id_; }
-  [[nodiscard]] const graph::Seen& seen() const { return seen_; }
+  /// Nothing when the transaction has been ended for its age.
+  [[nodiscard]] std::span<const std::byte> image() const;
   [[nodiscard]] const ReadState* state() const { return state_; }
   /// The entity's content is told.
   void note_content() const;

@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "history/entries.h"
+#include "history/feed.h"
 #include "snapshot/snapshot_format.h"
 #include "store/check.h"
 #include "store/store_impl.h"
@@ -74,10 +75,17 @@ Result<Transaction> Store::begin(TransactionOptions options) {
   if (bytes > limits::metadata_bytes_max) {
     return fail(ErrorCode::too_large, "the transaction's metadata is too large");
   }
+  const auto age_max = options.age_max.value_or(impl_->options().transaction_age_max);
+  if (age_max.count() < 0) {
+    return fail(ErrorCode::invalid_argument, "a transaction's greatest age is negative");
+  }
   const Isolation isolation = options.isolation.value_or(impl_->options().isolation);
   auto impl = std::make_unique<TransactionImpl>(*impl_, true, isolation == Isolation::serializable);
   SELVEDGE_TRY(impl_->writable());  // in this order: see StoreImpl::close
   impl->state().metadata = std::move(options.metadata);
+  if (age_max.count() != 0) {
+    impl->limit_age(age_max);
+  }
   return Transaction(std::move(impl));
 }
 
@@ -240,6 +248,18 @@ Result<Txlog> Store::txlog() const {
   }
   SELVEDGE_TRY(impl_->catalog().catch_up());
   return Txlog(std::move(lease));
+}
+
+Result<Feed> Store::feed(Sequence from, const FeedOptions& options) const {
+  SELVEDGE_TRY(const Txlog log, txlog());
+  return log.feed(from, options);
+}
+
+Result<Subscription> Store::subscribe(Sequence from, FeedCallback callback,
+                                      const FeedOptions& options) const {
+  SELVEDGE_TRY(Feed feed, this->feed(from, options));
+  return Subscription(std::make_unique<history::SubscriptionImpl>(
+      std::move(feed), std::max<std::uint64_t>(from.value, 1), std::move(callback)));
 }
 
 Status Store::checkpoint() { return impl_->checkpoint(); }

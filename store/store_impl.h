@@ -70,6 +70,7 @@ class StoreImpl final : public wal::SegmentRegistry, public history::LogSource {
 
   Status segment_prepared(const wal::SegmentInfo& segment) override;
   void segment_wanted() override;
+  void durable_advanced() override;
 
  private:
   explicit StoreImpl(std::string path, const Options& options);
@@ -92,10 +93,15 @@ class StoreImpl final : public wal::SegmentRegistry, public history::LogSource {
       std::vector<snapshot::ManifestSnapshot> all);
   Status list_snapshot(snapshot::ManifestSnapshot fresh) SELVEDGE_REQUIRES(checkpoint_mutex_);
   Status adopt(snapshot::ManifestSnapshot fresh) SELVEDGE_REQUIRES(checkpoint_mutex_);
+  [[nodiscard]] bool keeps_older(const snapshot::ManifestSnapshot& snapshot,
+                                 std::size_t kept) const;
+  Result<std::uint64_t> let_go_before(std::uint64_t needed);
+  Status drop_segments(const std::vector<std::uint64_t>& numbers);
   Status remove_snapshots(const std::vector<std::string>& names);
   Result<std::vector<snapshot::ManifestSegment>> segments_from(std::uint64_t low_water);
   [[nodiscard]] std::uint64_t end() const override { return log_->durable(); }
   [[nodiscard]] std::vector<wal::SegmentInfo> segments() const override;
+  [[nodiscard]] bool grows() const override { return true; }
   [[nodiscard]] std::string wal_path() const { return path_ + "/wal"; }
   [[nodiscard]] std::string snapshots_path() const { return path_ + "/snapshots"; }
 

@@ -43,6 +43,30 @@ std::optional<std::string> compare_state(const Store& store, const Workload& wor
   return std::nullopt;
 }
 
+std::optional<std::string> read_log(const Store& store) {
+  const auto log = store.txlog();
+  if (!log) {
+    return "the log cannot be read: " + log.error().message();
+  }
+  std::uint64_t expected = log->first().value;
+  auto cursor = log->entries(log->first());
+  while (cursor && cursor->next()) {
+    if (cursor->entry().sequence.value != expected++) {
+      return "entry " + std::to_string(expected - 1) + " of the log is shown as " +
+             std::to_string(cursor->entry().sequence.value);
+    }
+  }
+  if (!cursor || !cursor->status()) {
+    const Error& error = cursor ? cursor->status().error() : cursor.error();
+    return "entry " + std::to_string(expected) + " of the log: " + error.message();
+  }
+  if (expected != log->last().value + 1) {
+    return "the log is shown up to entry " + std::to_string(expected - 1) + " of " +
+           std::to_string(log->last().value);
+  }
+  return std::nullopt;
+}
+
 std::optional<std::string> compare_copy(FileSystem& files, const std::string& root,
                                         const Workload& workload, const Ledger& ledger,
                                         const Copy& copy, bool finished) {
@@ -86,6 +110,9 @@ Verified::Verified(const Workload& workload, const Image& image, const Ledger& l
     return;
   }
   fault_ = compare_state(*store, workload, ledger, bounds, steps_);
+  if (!fault_) {
+    fault_ = read_log(*store);
+  }
   if (!fault_) {
     fault_ = compare_copies(workload, image, ledger, bounds);
   }

@@ -49,7 +49,10 @@ class Verified {
 
 /// Opens a copy below `root`. It must show the state of its step; if its backup did not return, it
 /// may be refused instead.
-[[nodiscard]] std::optional<std::string> compare_copy(FileSystem& files, const std::string& root,
+[[nodiscard]] /// Reads the whole log: every entry that is retained, once, in order.
+std::optional<std::string> read_log(const Store& store);
+
+std::optional<std::string> compare_copy(FileSystem& files, const std::string& root,
                                                       const Workload& workload,
                                                       const Ledger& ledger, const Copy& copy,
                                                       bool finished);

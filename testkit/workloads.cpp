@@ -272,6 +272,34 @@ Status rotation(Trial& trial) {
   return trial.alone([&](Store& store) { return store.set(a, "v", 0); });
 }
 
+/// Old log goes at each checkpoint, as far as the options and a feed that lags behind let it.
+Status retention(Trial& trial) {
+  SELVEDGE_TRY(const NodeId a, node(trial, "N", 1));
+  const auto write = [&](int count) -> Status {
+    for (int i = 0; i < count; ++i) {
+      SELVEDGE_TRY(trial.alone([&](Store& store) {
+        return store.set(a, "v", std::string(1'500, static_cast<char>('a' + i)));
+      }));
+    }
+    SELVEDGE_TRY(trial.store().maintain());
+    return trial.store().checkpoint();
+  };
+  SELVEDGE_TRY(write(4));
+  {
+    SELVEDGE_TRY(Feed feed, trial.store().feed({1}));
+    SELVEDGE_TRY(write(4));
+    SELVEDGE_TRY(write(4));
+    while (feed.next()) {
+    }
+    if (!feed.status()) {
+      return fail(feed.status().error().clone());
+    }
+  }
+  SELVEDGE_TRY(write(4));
+  SELVEDGE_TRY(trial.reopen());
+  return write(4);
+}
+
 // --- several lives -----------------------------------------------------------------------------
 
 std::vector<Transaction> casualties(Transaction transaction) {
@@ -433,6 +461,31 @@ Status unsynced_appends(Trial& trial) {
   return {};
 }
 
+/// A transaction that nobody ends: maintenance does, where the clock is ours.
+Status forgotten(Trial& trial) {
+  SELVEDGE_TRY(const NodeId a, node(trial, "N", 1));
+  SELVEDGE_TRY(auto loser, trial.begin());
+  SELVEDGE_TRY(loser.set(a, "v", 2));
+  SELVEDGE_TRY(const NodeId lost, loser.create_node({"N"}));
+  SELVEDGE_TRY(const Savepoint mark, loser.savepoint());
+  SELVEDGE_TRY(loser.create_edge(a, "E", lost));
+  SELVEDGE_TRY(loser.rollback_to(mark));
+  SELVEDGE_TRY(trial.store().checkpoint());  // with the loser's images
+  for (int i = 0; i < 3; ++i) {
+    trial.pass_time(std::chrono::milliseconds(1));
+    SELVEDGE_TRY(trial.store().maintain());
+  }
+  if (!loser.finished()) {
+    SELVEDGE_TRY(loser.abort("nobody ended it"));
+  }
+  SELVEDGE_TRY(trial.alone([&](Store& store) { return store.set(a, "v", 3); }));
+  for (int i = 0; i < 2; ++i) {
+    SELVEDGE_TRY(trial.store().checkpoint());
+    SELVEDGE_TRY(node(trial, "M", i));
+  }
+  return trial.alone([&](Store& store) { return store.delete_node(a); });
+}
+
 }  // namespace
 
 std::vector<Workload> standard_workloads() {
@@ -443,7 +496,15 @@ std::vector<Workload> standard_workloads() {
     options.sync = SyncMode::none;
     options.log_buffer_bytes = 1 << 10;
   };
+  const auto hasty = [](Options& options) {
+    options.transaction_age_max = std::chrono::milliseconds(1);
+    options.transaction_buffer_bytes = 0;
+  };
   const auto frames_of_two = [](Options& options) { options.transaction_buffer_bytes = 300; };
+  const auto keeps_some = [](Options& options) {
+    options.log_retention.segments = 2;
+    options.snapshots_kept = 3;
+  };
   const auto compressed = [](Options& options) {
     options.snapshot_compression = Compression::zstd;
   };
@@ -470,6 +531,8 @@ std::vector<Workload> standard_workloads() {
       {"inside-checkpoints-streaming", inside_checkpoints, small_buffer},
       {"checkpoint-inside-abort", checkpoint_inside_abort, small_buffer},
       {"rotation", rotation},
+      {"retention", retention},
+      {"retention-by-count", retention, keeps_some},
       {"backups", backups},
       {"backups-streaming", backups, small_buffer},
       {"backups-unsynced", backups, none},
@@ -483,6 +546,7 @@ std::vector<Workload> standard_workloads() {
       {"after-aborts", after_aborts, small_buffer},
       {"just-behind-the-scan", just_behind_the_scan},
       {"embeddings", embeddings},
+      {"forgotten", forgotten, hasty},
       {"unsynced-batch", unsynced, batch},
       {"unsynced-none", unsynced, none},
       {"unsynced-appends", unsynced_appends, small_log},

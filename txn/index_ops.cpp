@@ -1,6 +1,7 @@
 // What the schema has to do with an operation: constraints on the image that it puts on top, and
 // the entries of indexes. docs/schema.md has the argument.
 
+#include <new>
 #include <optional>
 #include <string>
 
@@ -151,7 +152,8 @@ Result<std::optional<std::uint64_t>> Operations::find_or_claim(const SchemaObjec
 
 // --- entries that nothing needs any more -------------------------------------------------------
 
-void Manager::release_keys(const WriteItem& item, const Version& gone) {
+/// Where the system refuses memory an entry stays that nothing needs; readers pass over it.
+void Manager::release_keys(const WriteItem& item, const Version& gone) noexcept try {
   const Catalog* catalog = graph_.schema.catalog();
   if (catalog == nullptr || gone.has(Version::tombstone)) {
     return;
@@ -173,6 +175,8 @@ void Manager::release_keys(const WriteItem& item, const Version& gone) {
                object.index->drop(key, id);
              }
            });
+} catch (const std::bad_alloc&) {
+  return;
 }
 
 }  // namespace selvedge::txn

@@ -139,6 +139,9 @@ void Log::lead() {
   if (cut_off.new_segment) {
     segments_.segment_wanted();
   }
+  if (cut_off.sync) {
+    segments_.durable_advanced();
+  }
 }
 
 /// Takes the active buffer away from the appenders and gives them the other one. A seal ends the

@@ -27,6 +27,8 @@ class SegmentRegistry {
   /// The prepared segment has been taken: a good moment for `Log::prepare_next`. Called by a
   /// committing thread without locks; must not block.
   virtual void segment_wanted() {}
+  /// More is durable. Called by a committing thread without locks; must not block.
+  virtual void durable_advanced() {}
 };
 
 /// A file that waits to become the current segment.
@@ -70,6 +72,7 @@ class SegmentStore {
   /// Keeps a dropped segment's file for reuse, or deletes it.
   Status recycle(std::uint64_t number);
   void segment_wanted() { registry_.segment_wanted(); }
+  void durable_advanced() { registry_.durable_advanced(); }
 
  private:
   Result<PreparedSegment> make(std::uint64_t bytes) SELVEDGE_REQUIRES(prepare_lock_);

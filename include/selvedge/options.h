@@ -23,6 +23,17 @@ enum class Isolation : std::uint8_t {
 
 enum class Compression : std::uint8_t { none, zstd };
 
+/// Which complete segments of the log are kept although recovery does not need them any more. Those
+/// within all bounds that are set stay, the newest first; with none set, nothing stays. Applied at
+/// each checkpoint. What recovery needs always stays, and what a running reader needs too
+/// (`Options::reader_lag_bytes_max`).
+struct LogRetention {
+  bool everything = false;      ///< a ledger: nothing of the log is ever let go of
+  std::uint64_t segments = 0;   ///< 0: no bound by their count
+  std::uint64_t bytes = 0;      ///< 0: no bound by their size
+  std::chrono::seconds age{0};  ///< since its last entry; 0: no bound by time
+};
+
 struct Options {
   SyncMode sync = SyncMode::immediate;
   /// Interval of `SyncMode::batch`.
@@ -30,6 +41,12 @@ struct Options {
 
   /// Of transactions that do not say it themselves.
   Isolation isolation = Isolation::serializable;
+
+  /// A transaction that its owner leaves open for longer than this is aborted by maintenance, so
+  /// that it does not hold the log, memory and the records that it wrote for ever; 0 = never. Of
+  /// transactions that do not say it themselves. docs/durability.md, "Transactions that are
+  /// forgotten", says when exactly, and what its owner may still do.
+  std::chrono::milliseconds transaction_age_max{0};
 
   bool create_if_missing = true;
   /// No lock, no change on disk; writes return `read_only`. Works beside a live store: it shows
@@ -55,6 +72,16 @@ struct Options {
   std::uint64_t checkpoint_log_bytes = std::uint64_t{256} << 20;
   std::chrono::seconds checkpoint_interval{0};
   Compression snapshot_compression = Compression::none;
+  /// Snapshots that are kept, with the log that goes with them: the newest ones, at least the two
+  /// that recovery can choose from; and besides, those that are younger than this (0 = none).
+  unsigned snapshots_kept = 2;
+  std::chrono::seconds snapshot_age{0};
+
+  LogRetention log_retention = {};
+  /// A cursor or feed that is alive holds the log that it has not read yet, up to this much; beyond
+  /// it loses its place (`not_retained`). 0: no bound, and a reader that stands still fills the
+  /// disk.
+  std::uint64_t reader_lag_bytes_max = std::uint64_t{1} << 30;
   /// Run maintenance (batch sync, segment preparation, checkpoints, settling) in a thread of the
   /// store. Without it call `Store::maintain`.
   bool background_maintenance = true;

@@ -27,6 +27,8 @@ class Catalog;
 class CursorImpl;
 class Lease;
 }  // namespace history
+class Feed;
+struct FeedOptions;
 
 /// What a log entry does.
 enum class EntryKind : std::uint8_t {
@@ -75,6 +77,8 @@ class LoggedImage {
   [[nodiscard]] ValueView operator[](std::string_view key) const;
   /// As docs/format.md has it.
   [[nodiscard]] std::span<const std::byte> bytes() const { return image_; }
+  /// The same content in other memory.
+  [[nodiscard]] LoggedImage with(std::span<const std::byte> image) const { return {names_, image}; }
 
  private:
   const graph::Names* names_ = nullptr;
@@ -94,6 +98,7 @@ struct LoggedChange {
   Sequence before_sequence;           ///< that `before` had: which entry or commit wrote it
   std::string_view key;               ///< of an embedding
   std::span<const std::byte> vector;  ///< of an embedding: float32 each; empty = removed
+  std::uint8_t code = 0;              ///< of kind `other`: the kind as it is in the log
   [[nodiscard]] bool is_node() const {
     return static_cast<bool>(node) && kind != EntryKind::update_embedding;
   }
@@ -201,6 +206,10 @@ class Txlog {
   [[nodiscard]] Result<TxlogCursor> by_transaction(TxnNumber number) const;
   /// The UUID says the number: no search. `not_found` for another store's.
   [[nodiscard]] Result<TxlogCursor> by_transaction(const Uuid& transaction) const;
+  /// Commits from this sequence on (selvedge/feed.h). A transaction that began before it and
+  /// committed behind it comes whole. `not_retained` when it is older than `first`.
+  [[nodiscard]] Result<Feed> feed(Sequence from) const;
+  [[nodiscard]] Result<Feed> feed(Sequence from, const FeedOptions& options) const;
 
  private:
   friend class Store;
