@@ -6,6 +6,7 @@
 #include "fuzz/golden.h"
 #include "fuzz/memory_files.h"
 #include "fuzz/repair.h"
+#include "graph/schema.h"
 #include "snapshot/snapshot_reader.h"
 #include "snapshot/snapshot_writer.h"
 
