@@ -107,6 +107,7 @@ Isolation level_of(Mutant mutant) {
   switch (mutant) {
     case Mutant::first_updater_ignored:
     case Mutant::latest_read:
+    case Mutant::claim_ignored:
     case Mutant::stale_view: return Isolation::snapshot;
     default: return Isolation::serializable;
   }

@@ -14,11 +14,13 @@
 
 namespace selvedge::testkit {
 
-/// Something that can be read: a list, or the edges of a node in one direction.
+/// Something that can be read: a list, the edges of a node in one direction, the only edge of a
+/// pair of nodes, or the members of a label. All but the first are sets.
 struct Object {
-  enum class Type : std::uint8_t { list, out, in };
+  enum class Type : std::uint8_t { list, out, in, pair, label };
   Type type = Type::list;
   std::uint64_t key = 0;
+  std::uint64_t target = 0;  ///< of a pair
   auto operator<=>(const Object&) const = default;
   [[nodiscard]] std::string to_string() const;
 };
@@ -44,9 +46,9 @@ struct ObjectHistory {
   Elements longest;  ///< of a list: the longest read of those that count, own elements too
 };
 
-/// An edge that came in the place of another one.
+/// An element that came in the place of another one.
 struct Replacement {
-  std::uint64_t edge = 0;
+  std::uint64_t element = 0;
   std::size_t by = 0;
 };
 
@@ -56,11 +58,18 @@ struct Facts {
   std::map<Object, ObjectHistory> objects;
   std::vector<bool> counts;  ///< of each transaction: it is committed
   std::vector<Anomaly> anomalies;
-  std::multimap<std::uint64_t, Replacement> replacements = {};  ///< by the edge that goes
+  std::multimap<std::uint64_t, Replacement> replacements = {};  ///< by the element that goes
+  std::multimap<std::uint64_t, std::size_t> removals = {};      ///< by the element: by whom
 
-  /// What came in the place of an edge, or of that, is among the elements (sorted): who found
-  /// those came after the edge had gone.
-  [[nodiscard]] bool replaced_in(const Elements& sorted, std::uint64_t edge) const;
+  /// What came in the place of an element, or of that, is among the elements (sorted): who found
+  /// those came after it had gone.
+  [[nodiscard]] bool replaced_in(const Elements& sorted, std::uint64_t element) const;
+  /// Who may have taken it away, or what came in its place: all but those that were rolled back.
+  [[nodiscard]] std::vector<std::size_t> removers(std::uint64_t element) const;
+
+ private:
+  /// It, and what came in its place, and in the place of that.
+  [[nodiscard]] Elements successors(std::uint64_t element) const;
 };
 [[nodiscard]] Result<Facts> gather_facts(const History& history);
 
@@ -71,6 +80,7 @@ struct Dependency {
   std::size_t to = 0;
   Object object = {};
   std::uint64_t element = 0;
+  bool gone = false;  ///< it is about the element's going, not its coming
 };
 
 /// Nodes are transactions; beyond them moments, which keep real time small.

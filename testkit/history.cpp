@@ -19,11 +19,31 @@ namespace {
 using Kind = HistoryOperation::Kind;
 using JsonWriter = rapidjson::Writer<rapidjson::StringBuffer>;
 
-constexpr std::array<const char*, 6> operation_names{"append", "r",  "insert",
-                                                     "out",    "in", "replace"};
-constexpr std::array<const char*, 3> outcome_names{"ok", "fail", "info"};
+/// How an operation is written: its name, `key`, `value` or what was seen, and these.
+struct Shape {
+  const char* name;
+  bool reads = false;
+  bool target = false;
+  bool replaced = false;
+  [[nodiscard]] unsigned parts() const { return 3U + (target ? 1U : 0U) + (replaced ? 1U : 0U); }
+};
+/// By kind.
+constexpr std::array<Shape, 13> shapes{{{"append"},
+                                        {"r", true},
+                                        {"insert", false, true},
+                                        {"out", true},
+                                        {"in", true},
+                                        {"replace", false, true, true},
+                                        {"remove", false, true},
+                                        {"make", false, true},
+                                        {"remake", false, true, true},
+                                        {"pair", true, true},
+                                        {"join"},
+                                        {"leave"},
+                                        {"members", true}}};
+const Shape& shape_of(Kind kind) { return shapes.at(static_cast<std::size_t>(kind)); }
 
-bool reads(Kind kind) { return kind == Kind::read || kind == Kind::out || kind == Kind::in; }
+constexpr std::array<const char*, 3> outcome_names{"ok", "fail", "info"};
 
 }  // namespace
 
@@ -55,19 +75,60 @@ HistoryOperation HistoryOperation::replace(std::uint64_t source, std::uint64_t e
   return {Kind::replace, source, edge, target, {}, replaced};
 }
 
+HistoryOperation HistoryOperation::remove(std::uint64_t source, std::uint64_t edge,
+                                          std::uint64_t target) {
+  return {Kind::remove, source, edge, target, {}};
+}
+
+HistoryOperation HistoryOperation::make(std::uint64_t source, std::uint64_t edge,
+                                        std::uint64_t target) {
+  return {Kind::make, source, edge, target, {}};
+}
+
+HistoryOperation HistoryOperation::remake(std::uint64_t source, std::uint64_t edge,
+                                          std::uint64_t target, std::uint64_t replaced) {
+  return {Kind::remake, source, edge, target, {}, replaced};
+}
+
+HistoryOperation HistoryOperation::pair(std::uint64_t source, std::uint64_t target,
+                                        std::vector<std::uint64_t> edges) {
+  return {Kind::pair, source, 0, target, std::move(edges)};
+}
+
+HistoryOperation HistoryOperation::join(std::uint64_t label, std::uint64_t member) {
+  return {Kind::join, label, member, 0, {}};
+}
+
+HistoryOperation HistoryOperation::leave(std::uint64_t label, std::uint64_t member) {
+  return {Kind::leave, label, member, 0, {}};
+}
+
+HistoryOperation HistoryOperation::members(std::uint64_t label,
+                                           std::vector<std::uint64_t> members) {
+  return {Kind::members, label, 0, 0, std::move(members)};
+}
+
 std::string HistoryOperation::to_string() const {
+  const std::string number = std::to_string(value);
+  const std::string at = std::to_string(key);
+  const std::string between = " from " + at + " to " + std::to_string(target);
   std::string text;
   switch (kind) {
-    case Kind::append: return "append " + std::to_string(value) + " to list " + std::to_string(key);
-    case Kind::insert:
-      return "insert edge " + std::to_string(value) + " from " + std::to_string(key) + " to " +
-             std::to_string(target);
+    case Kind::append: return "append " + number + " to list " + at;
+    case Kind::insert: return "insert edge " + number + between;
     case Kind::replace:
-      return "replace edge " + std::to_string(replaced) + " by " + std::to_string(value) +
-             " from " + std::to_string(key) + " to " + std::to_string(target);
-    case Kind::read: text = "read list " + std::to_string(key); break;
-    case Kind::out: text = "read out(" + std::to_string(key) + ")"; break;
-    case Kind::in: text = "read in(" + std::to_string(key) + ")"; break;
+      return "replace edge " + std::to_string(replaced) + " by " + number + between;
+    case Kind::remove: return "remove edge " + number + between;
+    case Kind::make: return "make the only edge " + number + between;
+    case Kind::remake:
+      return "remake the only edge " + std::to_string(replaced) + " as " + number + between;
+    case Kind::join: return "add " + number + " to label " + at;
+    case Kind::leave: return "take " + number + " from label " + at;
+    case Kind::read: text = "read list " + at; break;
+    case Kind::out: text = "read out(" + at + ")"; break;
+    case Kind::in: text = "read in(" + at + ")"; break;
+    case Kind::pair: text = "read pair(" + at + " " + std::to_string(target) + ")"; break;
+    case Kind::members: text = "read label " + at; break;
   }
   text += " = [";
   for (std::size_t i = 0; i < seen.size(); ++i) {
@@ -127,17 +188,12 @@ History HistoryRecorder::history() const {
 namespace {
 
 void put_operation(JsonWriter& to, const HistoryOperation& operation, bool with_result) {
+  const Shape& shape = shape_of(operation.kind);
   to.StartArray();
-  to.String(operation_names.at(static_cast<std::size_t>(operation.kind)));
+  to.String(shape.name);
   to.Uint64(operation.key);
-  if (!reads(operation.kind)) {
+  if (!shape.reads) {
     to.Uint64(operation.value);
-    if (operation.kind != Kind::append) {
-      to.Uint64(operation.target);
-    }
-    if (operation.kind == Kind::replace) {
-      to.Uint64(operation.replaced);
-    }
   } else if (with_result) {
     to.StartArray();
     for (const std::uint64_t each : operation.seen) {
@@ -146,6 +202,12 @@ void put_operation(JsonWriter& to, const HistoryOperation& operation, bool with_
     to.EndArray();
   } else {
     to.Null();
+  }
+  if (shape.target) {
+    to.Uint64(operation.target);
+  }
+  if (shape.replaced) {
+    to.Uint64(operation.replaced);
   }
   to.EndArray();
 }
@@ -183,33 +245,41 @@ Result<std::uint64_t> number_in(const rapidjson::Value& json, const char* what) 
   return json.GetUint64();
 }
 
+std::string expected_names() {
+  std::string names;
+  for (const Shape& shape : shapes) {
+    names += std::string(names.empty() ? "" : ", ") + shape.name;
+  }
+  return names;
+}
+
 /// Nothing for a read without a result.
 Result<std::optional<HistoryOperation>> take_operation(const rapidjson::Value& json) {
   if (!json.IsArray() || json.Size() < 3 || !json[0].IsString()) {
     return bad("an operation is no array of a name and what it is about");
   }
-  const auto name = std::find(operation_names.begin(), operation_names.end(),
-                              std::string_view(json[0].GetString(), json[0].GetStringLength()));
-  if (name == operation_names.end()) {
-    return bad("an operation is called `" + std::string(json[0].GetString()) +
-               "`, expected append, r, insert, out, in or replace");
+  const std::string_view name(json[0].GetString(), json[0].GetStringLength());
+  const auto* const shape = std::find_if(shapes.begin(), shapes.end(),
+                                         [&](const Shape& each) { return name == each.name; });
+  if (shape == shapes.end()) {
+    return bad("an operation is called `" + std::string(name) + "`, expected one of " +
+               expected_names());
+  }
+  if (json.Size() != shape->parts()) {
+    return bad("an operation `" + std::string(name) + "` has " + std::to_string(json.Size()) +
+               " parts, expected " + std::to_string(shape->parts()));
   }
   HistoryOperation operation;
-  operation.kind = static_cast<Kind>(name - operation_names.begin());
-  if (json.Size() != (operation.kind == Kind::insert    ? 4U
-                      : operation.kind == Kind::replace ? 5U
-                                                        : 3U)) {
-    return bad("an operation has " + std::to_string(json.Size()) + " parts");
-  }
+  operation.kind = static_cast<Kind>(shape - shapes.begin());
   SELVEDGE_TRY(operation.key, number_in(json[1], "a key"));
-  if (!reads(operation.kind)) {
+  if (shape->target) {
+    SELVEDGE_TRY(operation.target, number_in(json[3], "a target"));
+  }
+  if (shape->replaced) {
+    SELVEDGE_TRY(operation.replaced, number_in(json[4], "what is replaced"));
+  }
+  if (!shape->reads) {
     SELVEDGE_TRY(operation.value, number_in(json[2], "an element"));
-    if (operation.kind != Kind::append) {
-      SELVEDGE_TRY(operation.target, number_in(json[3], "a target"));
-    }
-    if (operation.kind == Kind::replace) {
-      SELVEDGE_TRY(operation.replaced, number_in(json[4], "an edge"));
-    }
     return operation;
   }
   if (json[2].IsNull()) {

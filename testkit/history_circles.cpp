@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <bitset>
 #include <deque>
 #include <limits>
 #include <utility>
@@ -11,26 +12,37 @@ using Kind = Dependency::Kind;
 
 namespace {
 
+/// Somebody did not find what was there for a while: he came before its writer, or after its
+/// remover.
+struct Absence {
+  std::size_t reader = 0;
+  std::size_t writer = 0;
+  std::size_t remover = 0;
+  Object object = {};
+  std::uint64_t element = 0;
+};
+
 /// Role: all dependencies between the transactions that count.
 class GraphBuilder {
  public:
   explicit GraphBuilder(const Facts& facts)
       : facts_(facts), graph_(facts.history.transactions.size()) {}
 
-  DependencyGraph build() && {
+  DependencyGraph build() {
     for (const auto& [object, each] : facts_.objects) {
       object.type == Object::Type::list ? order_list(object, each) : order_set(object, each);
     }
     order_moments();
     return std::move(graph_);
   }
+  [[nodiscard]] const std::vector<Absence>& absences() const { return absences_; }
 
  private:
   [[nodiscard]] bool counts(std::size_t place) const { return facts_.counts[place]; }
-  void add(std::size_t from, Kind kind, std::size_t to, const Object& object,
-           std::uint64_t element) {
+  void add(std::size_t from, Kind kind, std::size_t to, const Object& object, std::uint64_t element,
+           bool gone = false) {
     if (from != to) {
-      graph_[from].push_back({kind, to, object, element});
+      graph_[from].push_back({kind, to, object, element, gone});
     }
   }
 
@@ -87,11 +99,17 @@ class GraphBuilder {
 
   void order_set(const Object& object, const ObjectHistory& each) {
     for (const auto& [element, write] : each.writes) {
+      if (!counts(write.by)) {
+        continue;
+      }
       const auto [begin, end] = facts_.replacements.equal_range(element);
       for (auto next = begin; next != end; ++next) {
-        if (counts(write.by) && counts(next->second.by)) {
-          add(write.by, Kind::ww, next->second.by, object, next->second.edge);
+        if (counts(next->second.by)) {
+          add(write.by, Kind::ww, next->second.by, object, next->second.element);
         }
+      }
+      for (const std::size_t remover : committed_removers(element)) {
+        add(write.by, Kind::ww, remover, object, element, true);
       }
     }
     for (const Found& found : each.reads) {
@@ -104,11 +122,37 @@ class GraphBuilder {
         }
         if (std::binary_search(found.elements.begin(), found.elements.end(), element)) {
           add(write.by, Kind::wr, found.by, object, element);
+          for (const std::size_t remover : committed_removers(element)) {
+            add(found.by, Kind::rw, remover, object, element, true);
+          }
         } else if (!facts_.replaced_in(found.elements, element)) {
-          add(found.by, Kind::rw, write.by, object, element);
+          not_found(found.by, write.by, object, element);
         }
       }
     }
+  }
+
+  /// Of the element itself, not of what came in its place.
+  [[nodiscard]] std::vector<std::size_t> committed_removers(std::uint64_t element) const {
+    std::vector<std::size_t> found;
+    const auto [begin, end] = facts_.removals.equal_range(element);
+    for (auto removal = begin; removal != end; ++removal) {
+      if (counts(removal->second)) {
+        found.push_back(removal->second);
+      }
+    }
+    return found;
+  }
+
+  void not_found(std::size_t reader, std::size_t writer, const Object& object,
+                 std::uint64_t element) {
+    const auto removers = facts_.removers(element);
+    if (removers.empty()) {
+      add(reader, Kind::rw, writer, object, element);
+    } else if (removers.size() == 1 && counts(removers[0]) && reader != writer &&
+               reader != removers[0] && writer != removers[0]) {
+      absences_.push_back({reader, writer, removers[0], object, element});
+    }  // else: who removed it may or may not have happened
   }
 
   /// A chain of moments, one for each return: everybody leads to his own, and each moment to those
@@ -142,6 +186,126 @@ class GraphBuilder {
 
   const Facts& facts_;
   DependencyGraph graph_;
+  std::vector<Absence> absences_;
+};
+
+/// Role: works out on which side of its element an absence was, from what is known already, until
+///   nothing more follows.
+///
+/// A transaction has two moments, its view and its commit. Under snapshot isolation a rw says that
+/// the view of the one is before the commit of the other, everything else that the commit of the
+/// one is not after the view of the other; under serializable the two moments are one. Whose view
+/// is after the writer's commit must have come after the remover's; whose view is before the
+/// remover's commit must have come before the writer's.
+class AbsenceSolver {
+ public:
+  AbsenceSolver(DependencyGraph& graph, Isolation isolation, bool real_time)
+      : graph_(graph), snapshot_(isolation == Isolation::snapshot), real_time_(real_time) {}
+
+  /// Leaves those that stay open; all, where there is a circle already.
+  void run(std::vector<Absence>& open) {
+    while (!open.empty() && sort_moments()) {
+      std::vector<Side> sides(open.size(), Side::open);
+      for (first_ = 0; first_ < graph_.size() * 2; first_ += block) {
+        look();
+        for (std::size_t i = 0; i < open.size(); ++i) {
+          if (leads(commit_of(open[i].writer), view_of(open[i].reader))) {
+            sides[i] = Side::after;
+          } else if (leads(view_of(open[i].reader), commit_of(open[i].remover))) {
+            sides[i] = Side::before;
+          }
+        }
+      }
+      if (!settle(open, sides)) {
+        return;
+      }
+    }
+  }
+
+ private:
+  enum class Side : std::uint8_t { open, before, after };
+  static constexpr std::size_t block = 1024;
+  static std::size_t view_of(std::size_t place) { return place * 2; }
+  static std::size_t commit_of(std::size_t place) { return place * 2 + 1; }
+
+  template <class Use>
+  void each_next(std::size_t moment, const Use& use) const {
+    const bool view = moment % 2 == 0;
+    if (view) {
+      use(moment + 1);
+    }
+    for (const Dependency& each : graph_[moment / 2]) {
+      const bool views = snapshot_ && each.kind == Kind::rw;
+      if (views == view && (each.kind != Kind::real_time || real_time_)) {
+        use(views ? commit_of(each.to) : view_of(each.to));
+      }
+    }
+  }
+
+  /// Each before those to which it leads. False when there is a circle.
+  bool sort_moments() {
+    std::vector<std::size_t> leads_to(graph_.size() * 2, 0);
+    for (std::size_t moment = 0; moment < leads_to.size(); ++moment) {
+      each_next(moment, [&](std::size_t next) { ++leads_to[next]; });
+    }
+    order_.clear();
+    for (std::size_t moment = 0; moment < leads_to.size(); ++moment) {
+      if (leads_to[moment] == 0) {
+        order_.push_back(moment);
+      }
+    }
+    for (std::size_t at = 0; at < order_.size(); ++at) {
+      each_next(order_[at], [&](std::size_t next) {
+        if (--leads_to[next] == 0) {
+          order_.push_back(next);
+        }
+      });
+    }
+    return order_.size() == leads_to.size();
+  }
+
+  /// To which moments of one block each moment leads.
+  void look() {
+    reached_.assign(graph_.size() * 2, {});
+    for (auto moment = order_.rbegin(); moment != order_.rend(); ++moment) {
+      std::bitset<block>& mine = reached_[*moment];
+      each_next(*moment, [&](std::size_t next) {
+        mine |= reached_[next];
+        if (next - first_ < block) {
+          mine.set(next - first_);
+        }
+      });
+    }
+  }
+  [[nodiscard]] bool leads(std::size_t from, std::size_t to) const {
+    return to - first_ < block && reached_[from][to - first_];
+  }
+
+  bool settle(std::vector<Absence>& open, const std::vector<Side>& sides) {
+    std::vector<Absence> left;
+    for (std::size_t i = 0; i < open.size(); ++i) {
+      const Absence& each = open[i];
+      switch (sides[i]) {
+        case Side::open: left.push_back(each); break;
+        case Side::before:
+          graph_[each.reader].push_back({Kind::rw, each.writer, each.object, each.element, false});
+          break;
+        case Side::after:
+          graph_[each.remover].push_back({Kind::wr, each.reader, each.object, each.element, true});
+          break;
+      }
+    }
+    const bool settled = left.size() != open.size();
+    open = std::move(left);
+    return settled;
+  }
+
+  DependencyGraph& graph_;
+  const bool snapshot_;
+  const bool real_time_;
+  std::size_t first_ = 0;  ///< of the block
+  std::vector<std::size_t> order_;
+  std::vector<std::bitset<block>> reached_;
 };
 
 /// Which dependencies a circle may be made of.
@@ -301,6 +465,19 @@ std::string reason(const Step& step) {
   const std::string element = std::to_string(step.by.element);
   const std::string object = step.by.object.to_string();
   std::string text = "\n  " + from + " before " + to;
+  if (step.by.gone) {
+    switch (step.by.kind) {
+      case Kind::ww:
+        return text + " (ww): " + to + " took " + element + " from " + object +
+               ", which it had from " + from;
+      case Kind::rw:
+        return text + " (rw): " + from + " found " + element + " in " + object + ", which " + to +
+               " took away";
+      default:
+        return text + " (wr): " + to + " did not find " + element + " in " + object +
+               " any more, which " + from + " had taken away";
+    }
+  }
   switch (step.by.kind) {
     case Kind::ww:
       return text + " (ww): " + to + " wrote " + element + " to " + object +
@@ -335,7 +512,9 @@ Anomaly to_anomaly(const Facts& facts, const Circle& found, bool real_time) {
 }  // namespace
 
 std::optional<Anomaly> find_circle(const Facts& facts, Isolation isolation, bool real_time) {
-  const DependencyGraph graph = GraphBuilder(facts).build();
+  GraphBuilder builder(facts);
+  DependencyGraph graph = builder.build();
+  std::vector<Absence> absences = builder.absences();
   std::vector<Rule> rules{{}, {.wr = true}, {.wr = true, .rw = true}};
   if (isolation == Isolation::serializable) {
     rules.push_back({.wr = true, .rw = true, .rw_in_a_row = true});
@@ -344,6 +523,7 @@ std::optional<Anomaly> find_circle(const Facts& facts, Isolation isolation, bool
     if (moments && !real_time) {
       break;
     }
+    AbsenceSolver(graph, isolation, moments).run(absences);
     for (Rule rule : rules) {
       rule.real_time = moments;
       if (const auto circle = Search(graph, rule).run()) {

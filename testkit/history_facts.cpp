@@ -8,8 +8,15 @@ namespace selvedge::testkit {
 using Kind = HistoryOperation::Kind;
 
 std::string Object::to_string() const {
-  const char* name = type == Type::list ? "list " : type == Type::out ? "out(" : "in(";
-  return name + std::to_string(key) + (type == Type::list ? "" : ")");
+  const std::string number = std::to_string(key);
+  switch (type) {
+    case Type::list: return "list " + number;
+    case Type::out: return "out(" + number + ")";
+    case Type::in: return "in(" + number + ")";
+    case Type::pair: return "pair(" + number + " " + std::to_string(target) + ")";
+    case Type::label: return "label " + number;
+  }
+  return "?";
 }
 
 std::string describe(const History& history, std::size_t transaction) {
@@ -52,24 +59,49 @@ std::optional<Object> read_object(const HistoryOperation& operation) {
     case Kind::read: return Object{Object::Type::list, operation.key};
     case Kind::out: return Object{Object::Type::out, operation.key};
     case Kind::in: return Object{Object::Type::in, operation.key};
+    case Kind::pair: return Object{Object::Type::pair, operation.key, operation.target};
+    case Kind::members: return Object{Object::Type::label, operation.key};
     default: return std::nullopt;
   }
 }
 
-std::vector<Object> written_objects(const HistoryOperation& operation) {
+/// What a write changes; nothing for a read.
+std::vector<Object> changed_objects(const HistoryOperation& operation) {
   switch (operation.kind) {
     case Kind::append: return {{Object::Type::list, operation.key}};
     case Kind::insert:
     case Kind::replace:
+    case Kind::remove:
       return {{Object::Type::out, operation.key}, {Object::Type::in, operation.target}};
+    case Kind::make:
+    case Kind::remake: return {{Object::Type::pair, operation.key, operation.target}};
+    case Kind::join:
+    case Kind::leave: return {{Object::Type::label, operation.key}};
     default: return {};
   }
+}
+
+bool only_takes(Kind kind) { return kind == Kind::remove || kind == Kind::leave; }
+
+/// The element that goes.
+std::optional<std::uint64_t> taken_by(const HistoryOperation& operation) {
+  if (only_takes(operation.kind)) {
+    return operation.value;
+  }
+  return operation.kind == Kind::replace || operation.kind == Kind::remake
+             ? std::optional(operation.replaced)
+             : std::nullopt;
+}
+
+/// Where a write puts its element.
+std::vector<Object> written_objects(const HistoryOperation& operation) {
+  return only_takes(operation.kind) ? std::vector<Object>{} : changed_objects(operation);
 }
 
 /// Role: fills the facts, one transaction after the other.
 class Gathering {
  public:
-  explicit Gathering(const History& history) : facts_{history, {}, {}, {}, {}} {}
+  explicit Gathering(const History& history) : facts_{history, {}, {}, {}} {}
 
   Result<Facts> run() && {
     SELVEDGE_TRY(note_writes());
@@ -100,13 +132,15 @@ class Gathering {
       const auto& operations = transactions()[i].operations;
       for (std::size_t at = 0; at < operations.size(); ++at) {
         const HistoryOperation& operation = operations[at];
-        if (operation.kind == Kind::replace) {
-          facts_.replacements.emplace(operation.replaced, Replacement{operation.value, i});
+        if (only_takes(operation.kind)) {
+          facts_.removals.emplace(operation.value, i);
+        } else if (const auto taken = taken_by(operation)) {
+          facts_.replacements.emplace(*taken, Replacement{operation.value, i});
         }
         if (operation.kind != Kind::append && !written_objects(operation).empty() &&
             !edges_.emplace(operation.value, std::pair(operation.key, operation.target)).second) {
           return fail(ErrorCode::invalid_argument,
-                      "edge " + std::to_string(operation.value) + " is inserted twice");
+                      "the number " + std::to_string(operation.value) + " is given twice");
         }
         for (const Object& object : written_objects(operation)) {
           auto& writes = facts_.objects[object].writes;
@@ -133,8 +167,10 @@ class Gathering {
     for (const HistoryOperation& operation : transactions()[place].operations) {
       for (const Object& object : written_objects(operation)) {
         own[object].written.push_back(operation.value);
-        if (operation.kind == Kind::replace) {
-          own[object].taken.push_back(operation.replaced);
+      }
+      if (const auto taken = taken_by(operation)) {
+        for (const Object& object : changed_objects(operation)) {
+          own[object].taken.push_back(*taken);
         }
       }
       const auto object = read_object(operation);
@@ -226,7 +262,8 @@ class Gathering {
       // Of a list it is the end that shows it: what is missing in the middle breaks the order.
       const bool part =
           seen != seen_of.end() && !std::binary_search(sorted.begin(), sorted.end(), element) &&
-          (list ? writer_of_last(found, writes) == write.by : !facts_.replaced_in(sorted, element));
+          (list ? writer_of_last(found, writes) == write.by
+                : !facts_.replaced_in(sorted, element) && facts_.removers(element).empty());
       if (part) {
         report(AnomalyKind::g1b, {place, write.by},
                name_of_transaction(place) + " found only a part of what " +
@@ -235,8 +272,21 @@ class Gathering {
         seen_of.erase(seen);
       }
     }
+    if (object.type == Object::Type::list) {
+      return;
+    }
     for (const std::uint64_t each : sorted) {
-      if (object.type != Object::Type::list && facts_.replaced_in(sorted, each)) {
+      const auto write = writes.find(each);
+      const auto [begin, end] = facts_.removals.equal_range(each);
+      if (write != writes.end() && std::any_of(begin, end, [&](const auto& removal) {
+            return removal.second == write->second.by;
+          })) {
+        report(AnomalyKind::g1b, {place, write->second.by},
+               name_of_transaction(place) + " found " + std::to_string(each) + " in " +
+                   object.to_string() + ", which " + name_of_transaction(write->second.by) +
+                   " took away again itself");
+      }
+      if (facts_.replaced_in(sorted, each)) {
         report(AnomalyKind::g1b, {place},
                name_of_transaction(place) + " found " + std::to_string(each) + " in " +
                    object.to_string() + " together with what came in its place");
@@ -253,10 +303,10 @@ class Gathering {
   /// An edge leaves its source exactly if it comes to its target.
   void compare_sides(std::size_t place, const std::map<Object, Elements>& first) {
     for (const auto& [object, elements] : first) {
-      if (object.type == Object::Type::list) {
+      const bool out = object.type == Object::Type::out;
+      if (!out && object.type != Object::Type::in) {
         continue;
       }
-      const bool out = object.type == Object::Type::out;
       for (const std::uint64_t each : elements) {
         const auto edge = edges_.find(each);
         if (edge == edges_.end()) {
@@ -337,20 +387,50 @@ class Gathering {
     }
   }
 
-  /// Two that counted on the same state of a list, and both changed it; or both took one edge.
-  void find_lost_updates() {
+  void find_taken_twice() {
     std::map<std::uint64_t, std::size_t> taken;
-    for (const auto& [edge, replacement] : facts_.replacements) {
-      if (!facts_.counts[replacement.by]) {
-        continue;
+    const auto take = [&](std::uint64_t element, std::size_t by) {
+      if (!facts_.counts[by]) {
+        return;
       }
-      const auto [other, first] = taken.emplace(edge, replacement.by);
+      const auto [other, first] = taken.emplace(element, by);
       if (!first) {
-        report(AnomalyKind::lost_update, {other->second, replacement.by},
-               name_of_transaction(other->second) + " and " + name_of_transaction(replacement.by) +
-                   " both replaced edge " + std::to_string(edge));
+        report(AnomalyKind::lost_update, {other->second, by},
+               name_of_transaction(other->second) + " and " + name_of_transaction(by) +
+                   " both took " + std::to_string(element) + " away");
+      }
+    };
+    for (const auto& [element, replacement] : facts_.replacements) {
+      take(element, replacement.by);
+    }
+    for (const auto& [element, by] : facts_.removals) {
+      take(element, by);
+    }
+  }
+
+  /// Of a pair that has an edge the edge is remade: so there is one beginning.
+  void find_made_twice() {
+    std::map<Object, std::size_t> made;
+    for (std::size_t i = 0; i < transactions().size(); ++i) {
+      for (const HistoryOperation& operation : transactions()[i].operations) {
+        if (operation.kind != Kind::make || !facts_.counts[i]) {
+          continue;
+        }
+        const Object object = changed_objects(operation).front();
+        const auto [other, first] = made.emplace(object, i);
+        if (!first) {
+          report(AnomalyKind::lost_update, {other->second, i},
+                 name_of_transaction(other->second) + " and " + name_of_transaction(i) +
+                     " both made the only edge of " + object.to_string());
+        }
       }
     }
+  }
+
+  /// Two that counted on the same state of a list, and both changed it.
+  void find_lost_updates() {
+    find_taken_twice();
+    find_made_twice();
     for (const auto& [object, each] : facts_.objects) {
       if (object.type != Object::Type::list) {
         continue;
@@ -381,20 +461,40 @@ class Gathering {
 
 }  // namespace
 
-bool Facts::replaced_in(const Elements& sorted, std::uint64_t edge) const {
-  std::vector<std::uint64_t> gone{edge};
-  for (std::size_t at = 0; at < gone.size(); ++at) {
-    const auto [begin, end] = replacements.equal_range(gone[at]);
+Elements Facts::successors(std::uint64_t element) const {
+  Elements all{element};
+  for (std::size_t at = 0; at < all.size(); ++at) {
+    const auto [begin, end] = replacements.equal_range(all[at]);
     for (auto each = begin; each != end; ++each) {
-      if (std::binary_search(sorted.begin(), sorted.end(), each->second.edge)) {
-        return true;
-      }
-      if (!holds(gone, each->second.edge)) {
-        gone.push_back(each->second.edge);
+      if (!holds(all, each->second.element)) {
+        all.push_back(each->second.element);
       }
     }
   }
-  return false;
+  return all;
+}
+
+bool Facts::replaced_in(const Elements& sorted, std::uint64_t element) const {
+  const Elements all = successors(element);
+  return std::any_of(all.begin() + 1, all.end(), [&](std::uint64_t each) {
+    return std::binary_search(sorted.begin(), sorted.end(), each);
+  });
+}
+
+std::vector<std::size_t> Facts::removers(std::uint64_t element) const {
+  std::vector<std::size_t> found;
+  if (removals.empty()) {
+    return found;
+  }
+  for (const std::uint64_t each : successors(element)) {
+    const auto [begin, end] = removals.equal_range(each);
+    for (auto removal = begin; removal != end; ++removal) {
+      if (history.transactions[removal->second].outcome != Outcome::fail) {
+        found.push_back(removal->second);
+      }
+    }
+  }
+  return found;
 }
 
 Result<Facts> gather_facts(const History& history) { return Gathering(history).run(); }

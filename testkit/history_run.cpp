@@ -1,9 +1,7 @@
 #include <selvedge/testkit/history_run.h>
 
-#include <algorithm>
 #include <atomic>
 #include <limits>
-#include <map>
 #include <mutex>
 #include <optional>
 #include <thread>
@@ -12,6 +10,7 @@
 #include <selvedge/store.h>
 #include <selvedge/testkit/sim_file_system.h>
 
+#include "testkit/history_keys.h"
 #include "testkit/shuffle.h"
 
 namespace selvedge::testkit {
@@ -19,21 +18,17 @@ namespace selvedge::testkit {
 namespace {
 
 using Workload = HistoryPlan::Workload;
-using Elements = std::vector<std::uint64_t>;
+using Elements = HistoryKeys::Elements;
 
 constexpr std::uint64_t never = std::numeric_limits<std::uint64_t>::max();
 
-Elements elements_of(ValueView list) {
-  Elements elements;
-  list.for_each([&](ValueView each) {
-    elements.push_back(static_cast<std::uint64_t>(each.as_int64().value_or(0)));
-  });
-  return elements;
-}
+Value to_value(std::uint64_t number) { return static_cast<std::int64_t>(number); }
 
-std::uint64_t number_of(const Edge& edge) {
-  return static_cast<std::uint64_t>(edge["n"].as_int64().value_or(0));
-}
+/// A client's nodes without a label; each is used once.
+struct Blank {
+  NodeId node;
+  std::uint64_t number = 0;
+};
 
 /// What a client may conclude from an error of a commit.
 Outcome outcome_of(const Error& error) {
@@ -45,7 +40,10 @@ Outcome outcome_of(const Error& error) {
 class Run {
  public:
   explicit Run(const HistoryPlan& plan)
-      : plan_(plan), dice_(plan.seed), shuffle_([this](std::uint64_t place) { reached(place); }) {
+      : plan_(plan),
+        dice_(plan.seed),
+        keys_(plan),
+        shuffle_([this](std::uint64_t place) { reached(place); }) {
     options_.isolation = plan.isolation;
     options_.sync =
         plan.power_losses != 0 || dice_.one_in(4) ? SyncMode::immediate : SyncMode::none;
@@ -133,11 +131,11 @@ class Run {
     auto tx = store_->begin();
     for (unsigned i = 0; tx && i < plan_.keys; ++i) {
       const auto node = tx->create_node({"Key"}, {{"key", i}});
-      nodes_.push_back(node ? *node : NodeId{});
+      keys_.nodes.push_back(node ? *node : NodeId{});
     }
     for (unsigned i = 0; tx && plan_.workload == Workload::list_append && i < plan_.keys; ++i) {
-      const auto edge = tx->create_edge(nodes_[i], "LIST", nodes_[(i + 1) % plan_.keys]);
-      lists_.push_back(edge ? *edge : EdgeId{});
+      const auto edge = tx->create_edge(keys_.nodes[i], "LIST", keys_.nodes[(i + 1) % plan_.keys]);
+      keys_.lists.push_back(edge ? *edge : EdgeId{});
     }
     if (!tx || !tx->commit()) {
       fault("the nodes cannot be made");
@@ -153,6 +151,9 @@ class Run {
     Shuffle::seed(dice.next());
     const std::uint64_t process = std::uint64_t{life_} * plan_.clients + index;
     for (unsigned i = 0; i < plan_.transactions_each && !stopped_; ++i) {
+      if (plan_.workload == Workload::label_set) {
+        prepare_blank(dice);
+      }
       HistoryTransaction noted = recorder_.invoke(process);
       Outcome outcome = Outcome::ok;
       const std::uint64_t kind = dice.roll(10);
@@ -160,11 +161,15 @@ class Run {
         const ReadView view = store_->read();
         shuffle_.here();
         for (auto left = 1 + dice.roll(3); left > 0; --left) {
-          read_something(view, noted, dice);
+          keys_.read_something(view, noted, dice);
           shuffle_.here();
         }
       } else if (kind == 1 && plan_.workload == Workload::edge_set) {
-        outcome = insert_alone(noted, dice);
+        switch (dice.roll(3)) {
+          case 0: outcome = insert_alone(noted, dice); break;
+          case 1: outcome = remove_alone(noted, dice); break;
+          default: outcome = make_alone(noted, dice); break;
+        }
       } else {
         outcome = transact(noted, dice);
       }
@@ -186,7 +191,7 @@ class Run {
         return Outcome::fail;
       }
       if (dice.one_in(2)) {
-        read_something(*tx, noted, dice);
+        keys_.read_something(*tx, noted, dice);
       } else if (!change_something(*tx, noted, dice)) {
         return Outcome::fail;  // and rolled back, as it is destroyed
       }
@@ -214,10 +219,61 @@ class Run {
     const auto target = dice.roll(plan_.keys);
     const std::uint64_t number = ++last_element_;
     noted.operations.push_back(HistoryOperation::insert(source, number, target));
-    const auto made = store_->create_edge(nodes_[source], "E", nodes_[target],
-                                          {{"n", static_cast<std::int64_t>(number)}});
+    const auto made = store_->create_edge(keys_.nodes[source], "E", keys_.nodes[target],
+                                          {{"n", to_value(number)}});
     expect(made, "create_edge");
     return made ? Outcome::ok : outcome_of(made.error());
+  }
+
+  /// Of an edge that a moment ago was there.
+  Outcome remove_alone(HistoryTransaction& noted, Dice& dice) {
+    const auto source = dice.roll(plan_.keys);
+    std::vector<Edge> edges;
+    const ReadView view = store_->read();
+    const Elements numbers = keys_.edges_from(view, source, edges);
+    if (edges.empty()) {
+      return Outcome::ok;
+    }
+    const auto chosen = dice.roll(edges.size());
+    noted.operations.push_back(
+        HistoryOperation::remove(source, numbers[chosen], keys_.key_of(edges[chosen].target())));
+    shuffle_.here();
+    const Status gone = store_->delete_edge(edges[chosen].id());
+    if (!gone && gone.error().code() != ErrorCode::not_found) {
+      expect(gone, "delete_edge");
+      return outcome_of(gone.error());
+    }
+    return gone ? Outcome::ok : Outcome::fail;  // somebody else was faster
+  }
+
+  Outcome make_alone(HistoryTransaction& noted, Dice& dice) {
+    const auto source = dice.roll(plan_.keys);
+    const auto target = dice.roll(plan_.keys);
+    const std::uint64_t fresh = ++last_element_;
+    const auto made = store_->create_edge_if_absent(keys_.nodes[source], "ONE", keys_.nodes[target],
+                                                    {{"n", to_value(fresh)}});
+    if (made && !made->created) {
+      return Outcome::ok;  // its number could only be read at another moment
+    }
+    noted.operations.push_back(HistoryOperation::make(source, fresh, target));
+    expect(made, "create_edge_if_absent");
+    return made ? Outcome::ok : outcome_of(made.error());
+  }
+
+  /// A node that is there before the transaction begins. It is of no use if that fails.
+  void prepare_blank(Dice& dice) {
+    blank().reset();
+    if (dice.one_in(2)) {
+      const std::uint64_t fresh = ++last_element_;
+      const auto node = store_->create_node({}, {{"n", to_value(fresh)}});
+      if (expect(node, "create_node")) {
+        blank() = Blank{*node, fresh};
+      }
+    }
+  }
+  static std::optional<Blank>& blank() {
+    thread_local std::optional<Blank> mine;
+    return mine;
   }
 
   /// Nothing of it may ever be seen.
@@ -230,21 +286,27 @@ class Run {
 
   bool change_something(Transaction& tx, HistoryTransaction& noted, Dice& dice) {
     const auto key = dice.roll(plan_.keys);
+    if (plan_.workload == Workload::label_set) {
+      return dice.one_in(3) ? leave_a_label(tx, noted, key, dice) : join_a_label(tx, noted, key);
+    }
+    if (plan_.workload == Workload::edge_set && dice.one_in(3)) {
+      return replace_or_remove(tx, noted, key, dice);
+    }
+    if (plan_.workload == Workload::edge_set && dice.one_in(3)) {
+      return make_or_remake(tx, noted, key, dice);
+    }
     const std::uint64_t fresh = ++last_element_;
     if (plan_.workload == Workload::edge_set) {
-      if (dice.one_in(3)) {
-        return replace_an_edge(tx, noted, key, dice);
-      }
       const auto target = dice.roll(plan_.keys);
-      const auto made = tx.create_edge(nodes_[key], "E", nodes_[target],
-                                       {{"n", static_cast<std::int64_t>(fresh)}});
+      const auto made =
+          tx.create_edge(keys_.nodes[key], "E", keys_.nodes[target], {{"n", to_value(fresh)}});
       if (!expect(made, "create_edge")) {
         return false;
       }
       noted.operations.push_back(HistoryOperation::insert(key, fresh, target));
       return true;
     }
-    Elements elements = list(tx, key);
+    Elements elements = keys_.list(tx, key);
     noted.operations.push_back(HistoryOperation::read(key, elements));
     List values;
     elements.push_back(fresh);
@@ -253,108 +315,114 @@ class Run {
     }
     shuffle_.here();
     const Value value(std::move(values));
-    if (!expect(
-            in_edge(key) ? tx.set(lists_[key], "list", value) : tx.set(nodes_[key], "list", value),
-            "set")) {
+    if (!expect(in_edge(key) ? tx.set(keys_.lists[key], "list", value)
+                             : tx.set(keys_.nodes[key], "list", value),
+                "set")) {
       return false;
     }
     noted.operations.push_back(HistoryOperation::append(key, fresh));
     return true;
   }
 
-  /// Another one in the place of one that it finds; nothing where there is none.
-  bool replace_an_edge(Transaction& tx, HistoryTransaction& noted, std::uint64_t source,
-                       Dice& dice) {
-    Elements numbers;
+  /// Takes one of those that it finds, if there is one; half of the time it puts another one there.
+  bool replace_or_remove(Transaction& tx, HistoryTransaction& noted, std::uint64_t source,
+                         Dice& dice) {
     std::vector<Edge> edges;
-    for (auto cursor = tx.out_edges(nodes_[source]); cursor.next();) {
-      numbers.push_back(number_of(cursor.edge()));
-      edges.push_back(cursor.edge());
-    }
+    const Elements numbers = keys_.edges_from(tx, source, edges);
     noted.operations.push_back(HistoryOperation::out(source, numbers));
     if (edges.empty()) {
       return true;
     }
     const auto chosen = dice.roll(edges.size());
     const NodeId end = edges[chosen].target();
-    const auto target =
-        static_cast<std::uint64_t>(std::find(nodes_.begin(), nodes_.end(), end) - nodes_.begin());
-    const std::uint64_t fresh = ++last_element_;
+    const auto target = keys_.key_of(end);
     const auto remove = [&] { return expect(tx.delete_edge(edges[chosen].id()), "delete_edge"); };
+    if (dice.one_in(2)) {
+      noted.operations.push_back(HistoryOperation::remove(source, numbers[chosen], target));
+      return remove();
+    }
+    const std::uint64_t fresh = ++last_element_;
     const auto insert = [&] {
       shuffle_.here();
-      return expect(
-          tx.create_edge(nodes_[source], "E", end, {{"n", static_cast<std::int64_t>(fresh)}}),
-          "create_edge");
+      return expect(tx.create_edge(keys_.nodes[source], "E", end, {{"n", to_value(fresh)}}),
+                    "create_edge");
     };
-    if (!(dice.one_in(2) ? remove() && insert() : insert() && remove())) {
+    noted.operations.push_back(HistoryOperation::replace(source, fresh, target, numbers[chosen]));
+    return dice.one_in(2) ? remove() && insert() : insert() && remove();
+  }
+
+  /// The only edge of a pair: made, or found; what is found is remade half of the time.
+  bool make_or_remake(Transaction& tx, HistoryTransaction& noted, std::uint64_t source,
+                      Dice& dice) {
+    const auto target = dice.roll(plan_.keys);
+    const auto make = [&](std::uint64_t number) {
+      return tx.create_edge_if_absent(keys_.nodes[source], "ONE", keys_.nodes[target],
+                                      {{"n", to_value(number)}});
+    };
+    const std::uint64_t fresh = ++last_element_;
+    const auto made = make(fresh);
+    if (!expect(made, "create_edge_if_absent")) {
       return false;
     }
-    noted.operations.push_back(HistoryOperation::replace(source, fresh, target, numbers[chosen]));
+    if (made->created) {
+      noted.operations.push_back(HistoryOperation::pair(source, target, {}));
+      noted.operations.push_back(HistoryOperation::make(source, fresh, target));
+      return true;
+    }
+    const auto found = tx.get(made->id);
+    if (!found) {
+      fault("an edge that was found is not there: " + found.error().message());
+      return false;
+    }
+    const std::uint64_t number = number_of(*found);
+    noted.operations.push_back(HistoryOperation::pair(source, target, {number}));
+    if (dice.one_in(2)) {
+      return true;
+    }
+    const std::uint64_t next = ++last_element_;
+    noted.operations.push_back(HistoryOperation::remake(source, next, target, number));
+    if (!expect(tx.delete_edge(made->id), "delete_edge")) {
+      return false;
+    }
+    shuffle_.here();
+    const auto again = make(next);
+    if (again && !again->created) {
+      fault("an edge that the transaction has deleted is found by it");
+      return false;
+    }
+    return expect(again, "create_edge_if_absent");
+  }
+
+  /// A node of this transaction, or one that has been there without a label.
+  bool join_a_label(Transaction& tx, HistoryTransaction& noted, std::uint64_t key) {
+    if (const auto ready = std::exchange(blank(), std::nullopt)) {
+      keys_.remember(ready->node, ready->number);
+      noted.operations.push_back(HistoryOperation::join(key, ready->number));
+      return expect(tx.add_label(ready->node, label_of(key)), "add_label");
+    }
+    const std::uint64_t fresh = ++last_element_;
+    const auto node = tx.create_node({label_of(key)}, {{"n", to_value(fresh)}});
+    if (!expect(node, "create_node")) {
+      return false;
+    }
+    keys_.remember(*node, fresh);
+    noted.operations.push_back(HistoryOperation::join(key, fresh));
     return true;
   }
 
-  // --- reads -----------------------------------------------------------------------------------
-
-  /// Every other list is kept in an edge.
-  static bool in_edge(std::uint64_t key) { return key % 2 == 1; }
-
-  Elements list(const Reader& reader, std::uint64_t key) const {
-    if (in_edge(key)) {
-      const auto edge = reader.get(lists_[key]);
-      return edge ? elements_of((*edge)["list"]) : Elements{};
+  /// One of those that it finds loses its label, or goes as a whole.
+  bool leave_a_label(Transaction& tx, HistoryTransaction& noted, std::uint64_t key, Dice& dice) {
+    std::vector<NodeId> nodes;
+    const Elements members = keys_.members_of(tx, key, dice.one_in(2), &nodes);
+    noted.operations.push_back(HistoryOperation::members(key, members));
+    if (nodes.empty()) {
+      return true;
     }
-    const auto node = reader.get(nodes_[key]);
-    return node ? elements_of((*node)["list"]) : Elements{};
-  }
-
-  void read_something(const Reader& reader, HistoryTransaction& noted, Dice& dice) {
-    const auto key = dice.roll(plan_.keys);
-    const bool scan = dice.one_in(6);
-    if (plan_.workload == Workload::list_append) {
-      if (scan) {
-        read_lists_of_nodes(reader, noted);
-      } else {
-        noted.operations.push_back(HistoryOperation::read(key, list(reader, key)));
-      }
-      return;
-    }
-    if (scan) {
-      read_all_edges(reader, noted);
-      return;
-    }
-    const bool out = dice.one_in(2);
-    const Direction direction = out ? Direction::out : Direction::in;
-    EdgeCursor cursor = dice.one_in(2) ? reader.edges(nodes_[key], direction)
-                                       : reader.edges(nodes_[key], direction, "E");
-    Elements numbers;
-    while (cursor.next()) {
-      numbers.push_back(number_of(cursor.edge()));
-    }
-    noted.operations.push_back(out ? HistoryOperation::out(key, std::move(numbers))
-                                   : HistoryOperation::in(key, std::move(numbers)));
-  }
-
-  static void read_lists_of_nodes(const Reader& reader, HistoryTransaction& noted) {
-    for (auto cursor = reader.nodes("Key"); cursor.next();) {
-      const auto key = static_cast<std::uint64_t>(cursor.node()["key"].as_int64().value_or(0));
-      if (!in_edge(key)) {
-        noted.operations.push_back(HistoryOperation::read(key, elements_of(cursor.node()["list"])));
-      }
-    }
-  }
-
-  void read_all_edges(const Reader& reader, HistoryTransaction& noted) const {
-    std::map<NodeId, Elements> out;
-    std::map<NodeId, Elements> in;
-    for (auto scan = reader.edges("E"); scan.next();) {
-      out[scan.edge().source()].push_back(number_of(scan.edge()));
-      in[scan.edge().target()].push_back(number_of(scan.edge()));
-    }
-    for (std::size_t key = 0; key < nodes_.size(); ++key) {
-      noted.operations.push_back(HistoryOperation::out(key, out[nodes_[key]]));
-      noted.operations.push_back(HistoryOperation::in(key, in[nodes_[key]]));
-    }
+    const auto chosen = dice.roll(nodes.size());
+    noted.operations.push_back(HistoryOperation::leave(key, members[chosen]));
+    shuffle_.here();
+    return dice.one_in(2) ? expect(tx.remove_label(nodes[chosen], label_of(key)), "remove_label")
+                          : expect(tx.delete_node(nodes[chosen]), "delete_node");
   }
 
   bool read_everything() {
@@ -363,12 +431,7 @@ class Run {
     if (!expect(tx, "begin")) {
       return false;
     }
-    if (plan_.workload == Workload::edge_set) {
-      read_all_edges(*tx, noted);
-    }
-    for (std::uint64_t key = 0; key < lists_.size(); ++key) {
-      noted.operations.push_back(HistoryOperation::read(key, list(*tx, key)));
-    }
+    keys_.read_all(*tx, noted);
     const auto committed = tx->commit();
     recorder_.done(std::move(noted), committed ? Outcome::ok : outcome_of(committed.error()));
     return expect(committed, "commit");
@@ -394,8 +457,7 @@ class Run {
   SimFileSystem files_;
   Options options_;
   std::optional<Store> store_;
-  std::vector<NodeId> nodes_;
-  std::vector<EdgeId> lists_;
+  HistoryKeys keys_;
   unsigned life_ = 0;
   HistoryRecorder recorder_;
   std::mutex faults_mutex_;
@@ -411,7 +473,9 @@ class Run {
 }  // namespace
 
 std::string HistoryPlan::to_string() const {
-  std::string text = workload == Workload::list_append ? "list-append" : "edge-set";
+  std::string text = workload == Workload::list_append ? "list-append"
+                     : workload == Workload::edge_set  ? "edge-set"
+                                                       : "label-set";
   text += isolation == Isolation::snapshot ? ", snapshot" : ", serializable";
   text += ", seed " + std::to_string(seed) + ", " + std::to_string(clients) + " clients with " +
           std::to_string(transactions_each) + " transactions each, " + std::to_string(keys) +
@@ -422,7 +486,10 @@ std::string HistoryPlan::to_string() const {
 HistoryPlan history_plan(std::uint64_t seed, Isolation isolation, unsigned power_losses) {
   Dice dice(seed ^ 0x5e1fed6eU);
   HistoryPlan plan;
-  plan.workload = dice.one_in(2) ? Workload::list_append : Workload::edge_set;
+  const std::uint64_t workload = dice.roll(4);
+  plan.workload = workload == 0   ? Workload::list_append
+                  : workload == 1 ? Workload::label_set
+                                  : Workload::edge_set;
   plan.isolation = isolation;
   plan.seed = seed;
   plan.clients = static_cast<unsigned>(2 + dice.roll(7));

@@ -1,78 +1,15 @@
 // The history checker: histories made by hand, good ones and one for each anomaly.
 
-#include <gtest/gtest.h>
-#include <selvedge/testkit/history.h>
-
 #include <algorithm>
+#include <array>
+#include <map>
 #include <random>
-#include <string>
 #include <utility>
-#include <vector>
+
+#include "tests/isolation/history_fixture.h"
 
 namespace selvedge::testkit {
 namespace {
-
-using Op = HistoryOperation;
-using Operations = std::vector<Op>;
-
-struct Tx {
-  Operations operations;
-  Outcome outcome = Outcome::ok;
-};
-
-/// All at the same time.
-History concurrent(const std::vector<Tx>& transactions) {
-  History history;
-  std::uint64_t process = 0;
-  for (const Tx& each : transactions) {
-    const std::uint64_t now = ++process;
-    history.transactions.push_back({now, now, 1000 + now, each.outcome, each.operations});
-  }
-  return history;
-}
-
-/// One after the other.
-History serial(const std::vector<Tx>& transactions) {
-  History history;
-  std::uint64_t now = 0;
-  for (const Tx& each : transactions) {
-    history.transactions.push_back({0, now + 1, now + 2, each.outcome, each.operations});
-    now += 2;
-  }
-  return history;
-}
-
-std::vector<Anomaly> anomalies(const History& history,
-                               Isolation isolation = Isolation::serializable,
-                               bool real_time = true) {
-  auto found = find_anomalies(history, isolation, real_time);
-  EXPECT_TRUE(found) << found.error().message();
-  return found ? *std::move(found) : std::vector<Anomaly>{};
-}
-
-void expect_good(const History& history, Isolation isolation = Isolation::serializable) {
-  for (const Anomaly& each : anomalies(history, isolation)) {
-    ADD_FAILURE() << each.text;
-  }
-}
-
-/// It is found, under both levels, and its text names it and who took part.
-void expect_found(AnomalyKind kind, const History& history, Isolation isolation) {
-  const auto found = anomalies(history, isolation);
-  const auto match = std::find_if(found.begin(), found.end(),
-                                  [&](const Anomaly& each) { return each.kind == kind; });
-  ASSERT_NE(match, found.end()) << name_of(kind) << " is not found"
-                                << (found.empty() ? "" : ", but " + found.front().text);
-  EXPECT_EQ(match->text.find(name_of(kind)), 0U) << match->text;
-  for (const std::size_t place : match->transactions) {
-    EXPECT_NE(match->text.find("T" + std::to_string(place) + " (process"), std::string::npos)
-        << match->text;
-  }
-}
-void expect_found(AnomalyKind kind, const History& history) {
-  expect_found(kind, history, Isolation::serializable);
-  expect_found(kind, history, Isolation::snapshot);
-}
 
 // --- good ones ---------------------------------------------------------------------------------
 
@@ -302,51 +239,85 @@ TEST(History, ThatWritesSomethingTwiceCannotBeChecked) {
 
 // --- many --------------------------------------------------------------------------------------
 
-/// A serial execution on real lists and sets, with the moments spread so that many overlap.
+/// Role: real lists and sets, changed by one after the other.
+class World {
+ public:
+  explicit World(unsigned seed) : random_(seed) {}
+
+  Op next() {
+    const std::uint64_t key = roll(3);
+    const std::uint64_t other = roll(3);
+    switch (roll(12)) {
+      case 0: lists_[key].push_back(++fresh_); return Op::append(key, fresh_);
+      case 1: insert(key, other); return Op::insert(key, fresh_, other);
+      case 2: return Op::read(key, lists_[key]);
+      case 3: return Op::out(key, outs_[key]);
+      case 4: return Op::in(key, ins_[key]);
+      case 5: labels_[key].push_back(++fresh_); return Op::join(key, fresh_);
+      case 6: return Op::members(key, labels_[key]);
+      case 7: return make_or_remake(key, other);
+      case 8: return Op::pair(key, other, pairs_[{key, other}]);
+      case 9: return leave(key);
+      default: return replace_or_remove(key);
+    }
+  }
+  std::uint64_t roll(std::uint64_t sides) { return random_() % sides; }
+
+ private:
+  using Elements = std::vector<std::uint64_t>;
+  void insert(std::uint64_t source, std::uint64_t target) {
+    outs_[source].push_back(++fresh_);
+    ins_[target].push_back(fresh_);
+  }
+  Op make_or_remake(std::uint64_t source, std::uint64_t target) {
+    Elements& edge = pairs_[{source, target}];
+    const Elements before = std::exchange(edge, {++fresh_});
+    return before.empty() ? Op::make(source, fresh_, target)
+                          : Op::remake(source, fresh_, target, before[0]);
+  }
+  Op leave(std::uint64_t label) {
+    if (labels_[label].empty()) {
+      return Op::members(label, {});
+    }
+    const std::uint64_t gone = labels_[label][roll(labels_[label].size())];
+    std::erase(labels_[label], gone);
+    return Op::leave(label, gone);
+  }
+  Op replace_or_remove(std::uint64_t source) {
+    if (outs_[source].empty()) {
+      return Op::out(source, {});
+    }
+    const std::uint64_t gone = outs_[source][roll(outs_[source].size())];
+    std::erase(outs_[source], gone);
+    std::uint64_t target = 0;
+    while (std::erase(ins_[target], gone) == 0) {
+      ++target;
+    }
+    if (roll(2) == 0) {
+      return Op::remove(source, gone, target);
+    }
+    insert(source, target);
+    return Op::replace(source, fresh_, target, gone);
+  }
+
+  std::mt19937 random_;
+  std::uint64_t fresh_ = 0;
+  std::array<Elements, 3> lists_, outs_, ins_, labels_;
+  std::map<std::pair<std::uint64_t, std::uint64_t>, Elements> pairs_;
+};
+
+/// A serial execution, with the moments spread so that many overlap.
 History random_serial(unsigned seed, std::size_t count) {
-  std::mt19937 random(seed);
-  std::vector<std::vector<std::uint64_t>> lists(3);
-  std::vector<std::vector<std::uint64_t>> outs(3);
-  std::vector<std::vector<std::uint64_t>> ins(3);
+  World world(seed);
   History history;
-  std::uint64_t fresh = 0;
   for (std::size_t i = 0; i < count; ++i) {
     HistoryTransaction tx{i,
-                          i * 10 - std::min<std::size_t>(i * 10, random() % 60),
-                          i * 10 + 1 + random() % 60,
+                          i * 10 - std::min<std::size_t>(i * 10, world.roll(60)),
+                          i * 10 + 1 + world.roll(60),
                           Outcome::ok,
                           {}};
-    for (auto left = 1 + random() % 4; left > 0; --left) {
-      const std::size_t key = random() % 3;
-      const std::size_t other = random() % 3;
-      switch (random() % 6) {
-        case 5:
-          if (!outs[key].empty()) {
-            const std::uint64_t gone = outs[key][random() % outs[key].size()];
-            for (std::size_t to = 0; to < ins.size(); ++to) {
-              if (std::erase(ins[to], gone) != 0) {
-                std::erase(outs[key], gone);
-                outs[key].push_back(++fresh);
-                ins[to].push_back(fresh);
-                tx.operations.push_back(Op::replace(key, fresh, to, gone));
-                break;
-              }
-            }
-          }
-          break;
-        case 0:
-          lists[key].push_back(++fresh);
-          tx.operations.push_back(Op::append(key, fresh));
-          break;
-        case 1:
-          outs[key].push_back(++fresh);
-          ins[other].push_back(fresh);
-          tx.operations.push_back(Op::insert(key, fresh, other));
-          break;
-        case 2: tx.operations.push_back(Op::read(key, lists[key])); break;
-        case 3: tx.operations.push_back(Op::out(key, outs[key])); break;
-        default: tx.operations.push_back(Op::in(key, ins[key])); break;
-      }
+    for (auto left = 1 + world.roll(4); left > 0; --left) {
+      tx.operations.push_back(world.next());
     }
     history.transactions.push_back(std::move(tx));
   }
@@ -356,6 +327,7 @@ History random_serial(unsigned seed, std::size_t count) {
 TEST(History, OfARandomSerialExecutionIsGood) {
   for (unsigned seed = 1; seed <= 20; ++seed) {
     expect_good(random_serial(seed, 100));
+    expect_good(random_serial(seed, 100), Isolation::snapshot);
   }
   expect_good(random_serial(99, 2'000));
 }
@@ -409,6 +381,9 @@ TEST(History, ThatIsNoneIsRefusedWithItsLine) {
         R"({"type":"ok","process":0,"time":2,"value":[["append",1]]})",
         R"({"type":"ok","process":0,"time":2,"value":[["append",1,2,3]]})",
         R"({"type":"ok","process":0,"time":2,"value":[["jump",1,2]]})",
+        R"({"type":"ok","process":0,"time":2,"value":[["remove",1,2]]})",
+        R"({"type":"ok","process":0,"time":2,"value":[["pair",1,[2]]]})",
+        R"({"type":"ok","process":0,"time":2,"value":[["remake",1,2,3,null]]})",
         R"({"type":"ok","process":0,"time":2,"value":[["r",1,[true]]]})",
         R"({"type":"ok","process":0,"time":2,"value":[["r",1,2]]})"}) {
     const auto history = history_from_json_lines(good + "\n\n" + bad + "\n");

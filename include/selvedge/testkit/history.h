@@ -23,9 +23,13 @@ enum class Outcome : std::uint8_t {
 };
 
 /// One operation, with what it read. Lists hold elements in the order in which they were appended;
-/// the edges of a node are a set. An element is appended to a list only once, the number of an edge
-/// is given only once. An edge that goes leaves another one in its place, so that who does not find
-/// it is known to have come too early or too late.
+/// the edges of a node, those of a pair of nodes, and the members of a label are sets. An element
+/// is appended to a list only once; the numbers of edges and of members are given only once, all
+/// together. An edge that is replaced leaves another one in its place, so that who does not find it
+/// is known to have come too early or too late; of what is removed this must be worked out.
+///
+/// The edges of a pair are those that exist once (`create_edge_if_absent`); they count for the pair
+/// only, not for the edges of its nodes.
 struct HistoryOperation {
   enum class Kind : std::uint8_t {
     append,   ///< `value` to list `key`
@@ -34,6 +38,13 @@ struct HistoryOperation {
     out,      ///< the edges that leave node `key`, found as `seen`, in any order
     in,       ///< the edges that come to node `key`
     replace,  ///< edge `replaced` goes, edge `value` comes, from node `key` to node `target`
+    remove,   ///< edge `value`, from node `key` to node `target`, goes
+    make,     ///< edge `value`, from node `key` to node `target`, as there was none of this pair
+    remake,   ///< of this pair: `replaced` goes, `value` comes
+    pair,     ///< the edges of this pair, found as `seen`: none or one
+    join,     ///< member `value` of label `key`
+    leave,    ///< `value` is no member of label `key` any more
+    members,  ///< the members of label `key`, found as `seen`, in any order
   };
   Kind kind = Kind::append;
   std::uint64_t key = 0;
@@ -50,6 +61,15 @@ struct HistoryOperation {
   static HistoryOperation in(std::uint64_t node, std::vector<std::uint64_t> edges);
   static HistoryOperation replace(std::uint64_t source, std::uint64_t edge, std::uint64_t target,
                                   std::uint64_t replaced);
+  static HistoryOperation remove(std::uint64_t source, std::uint64_t edge, std::uint64_t target);
+  static HistoryOperation make(std::uint64_t source, std::uint64_t edge, std::uint64_t target);
+  static HistoryOperation remake(std::uint64_t source, std::uint64_t edge, std::uint64_t target,
+                                 std::uint64_t replaced);
+  static HistoryOperation pair(std::uint64_t source, std::uint64_t target,
+                               std::vector<std::uint64_t> edges);
+  static HistoryOperation join(std::uint64_t label, std::uint64_t member);
+  static HistoryOperation leave(std::uint64_t label, std::uint64_t member);
+  static HistoryOperation members(std::uint64_t label, std::vector<std::uint64_t> members);
   [[nodiscard]] std::string to_string() const;
 };
 
@@ -103,7 +123,8 @@ enum class AnomalyKind : std::uint8_t {
   internal,            ///< a transaction's own reads and writes do not agree
   one_sided,           ///< an edge leaves its source, and does not come to its target, or reverse
   incompatible_order,  ///< two reads of a list, of which neither continues the other
-  lost_update,         ///< two changed a list after having read the same of it, or took one edge
+  lost_update,         ///< two changed a list after having read the same of it, took one element
+                       ///< away, or made the only edge of one pair
   g0,                  ///< a circle of writes
   g1c,                 ///< a circle of writes and reads
   g_single,            ///< a circle with one read of the past
@@ -125,11 +146,14 @@ struct Anomaly {
 /// - `real_time`: nor together with "had returned before the other one began", which counts as E1:
 ///   strong snapshot isolation, strict serializability.
 /// ww: consecutive elements of a list, as the longest read has them; wr: from who wrote what was
-/// read last; rw: from who read a beginning to who wrote what comes next. Of a set each edge seen
-/// is a wr, each one not seen, nor what came in its place, a rw. An unknown transaction counts as
-/// soon as somebody who counts saw something of it. Every anomaly that is no circle is reported,
+/// read last; rw: from who read a beginning to who wrote what comes next. Of a set each element
+/// seen is a wr, and a rw to who took it away; each one not seen, nor what came in its place, a rw.
+/// Who does not find what was removed came before it was there or after it had gone: which of the
+/// two, follows from the other dependencies, or stays open. An unknown transaction counts as soon
+/// as somebody who counts saw something that it wrote. Every anomaly that is no circle is reported,
 /// and the first circle, from the worst kind on. `invalid_argument` for histories that write
-/// something twice. Cost: its size, times its logarithm; for each node's edges reads times inserts.
+/// something twice. Cost: its size, times its logarithm; for each set reads times inserts; and
+/// where something was removed, dependencies times transactions, in steps of hundreds at once.
 [[nodiscard]] Result<std::vector<Anomaly>> find_anomalies(const History& history,
                                                           Isolation isolation,
                                                           bool real_time = true);

@@ -14,14 +14,15 @@ namespace selvedge::testkit {
 struct HistoryPlan {
   enum class Workload : std::uint8_t {
     list_append,  ///< lists in properties of nodes and edges
-    edge_set,     ///< edges between few nodes, each with a number
+    edge_set,     ///< edges between few nodes, each with a number; some of them exist once
+    label_set,    ///< nodes that get a label and lose it, and scans of labels
   };
   Workload workload = Workload::list_append;
   Isolation isolation = Isolation::serializable;
   std::uint64_t seed = 1;
   unsigned clients = 4;
   unsigned transactions_each = 20;  ///< of each client, in each life
-  unsigned keys = 3;                ///< lists, or nodes
+  unsigned keys = 3;                ///< lists, nodes, or labels
   unsigned power_losses = 0;        ///< then everything is synced, else nothing
   [[nodiscard]] std::string to_string() const;
 };
