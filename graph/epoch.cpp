@@ -171,8 +171,7 @@ EpochManager::OldestView EpochManager::oldest_view() const {
     }
     ++result.open;
     if (view < result.sequence) {
-      result = {view, slot->opened_us.load(std::memory_order_relaxed),
-                slot->site.load(std::memory_order_relaxed), result.open};
+      result = {view, slot->site.load(std::memory_order_relaxed), result.open};
     }
   }
   return result;

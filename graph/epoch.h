@@ -13,10 +13,12 @@
 #include "base/shards.h"
 #include "base/spin.h"
 #include "graph/arena.h"
+#include "graph/gate.h"
 
 namespace selvedge::graph {
 
 class EpochManager;
+struct TxnStatus;
 
 /// One reader or writer. `epoch` is 0 while it touches no shared memory; `view` is the sequence
 /// that it must keep seeing, `no_view` when it needs none, `opening` while it is choosing one.
@@ -30,8 +32,14 @@ struct alignas(128) ReaderSlot {
   /// Nested pins; touched by the owning thread only. The bit: to be released with the last one.
   std::uint32_t depth = 0;
   static constexpr std::uint32_t leaving = std::uint32_t{1} << 31;
-  std::atomic<std::int64_t> opened_us{0};
   std::atomic<const char*> site{nullptr};
+  Gate gate;  ///< begins a new use with each view
+  /// The transaction whose view it is; null for others, and as soon as it has ended.
+  std::atomic<TxnStatus*> holder{nullptr};
+  std::atomic<std::uint64_t> age_limit_us{0};  ///< 0: none
+  // Of whoever looks at ages, under a lock of its own.
+  std::uint64_t aged_use = 0;
+  std::uint64_t age_us = 0;
   ReaderSlot* next = nullptr;
   EpochManager& owner;
   const std::size_t home;  ///< where it waits for its next use, whoever releases it
@@ -110,9 +118,16 @@ class EpochManager {
   std::uint64_t horizon(std::uint64_t floor);
   /// All open views in rising order; false when one is being opened right now.
   bool views(std::vector<std::uint64_t>& out) const;
+  /// Every slot that there is, in use or not.
+  template <class Use>
+  void each_slot(Use use) {
+    for (ReaderSlot* slot = slots_.load(std::memory_order_seq_cst); slot != nullptr;
+         slot = slot->next) {
+      use(*slot);
+    }
+  }
   struct OldestView {
     std::uint64_t sequence = ReaderSlot::no_view;
-    std::int64_t opened_us = 0;
     const char* site = nullptr;
     std::uint32_t open = 0;
   };

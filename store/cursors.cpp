@@ -58,7 +58,7 @@ bool EdgeCursor::open(bool outgoing) {
 
 bool EdgeCursor::next_run() {
   for (;;) {
-    while (run_ < runs_) {
+    while (run_ < runs_ && !pin_.expired()) {
       const EntryBlock* block =
           EntryList::is_long(head_)
               ? EntryList::directory_of(head_)->chunks()[run_].load(std::memory_order_acquire)
@@ -66,14 +66,18 @@ bool EdgeCursor::next_run() {
       ++run_;
       const std::uint32_t count = block->count.load(std::memory_order_acquire);
       // A self-loop stands in both lists: the second time it is left out.
-      regular_ = block->irregular.load(std::memory_order_acquire) == 0 && !skip_loops_;
+      // Where the view may be let go at any time, each entry is checked.
+      regular_ = block->irregular.load(std::memory_order_acquire) == 0 && !skip_loops_ &&
+                 !pin_.may_expire();
       at_ = reinterpret_cast<const Word*>(block->entries());
       end_ = at_ + std::size_t{2} * count;
       if (count != 0) {
         return next();
       }
     }
-    if (!more_) {
+    if (!more_ || pin_.expired()) {
+      more_ = false;
+      run_ = runs_ = 0;
       at_ = end_ = nullptr;
       pin_.drop();
       return false;
@@ -103,7 +107,7 @@ bool EdgeCursor::next_checked() {
       continue;
     }
     if (!confirm_ || confirm_type()) {
-      return true;
+      return !pin_.expired();
     }
   }
   return false;
@@ -121,8 +125,9 @@ Edge EdgeCursor::edge() const {
   }
   const auto* record = state->graph->find(id());
   const Seen seen = state->graph->see_edge(id(), state->view);
+  const auto image = pin_.expired() ? std::span<const std::byte>{} : seen.image();
   return {id(), outgoing_ ? node_ : neighbour(), outgoing_ ? neighbour() : node_,
-          TypeId{record == nullptr ? 0 : record->type()}, Properties(state, seen.image())};
+          TypeId{record == nullptr ? 0 : record->type()}, Properties(state, image)};
 }
 
 // --- NodeCursor --------------------------------------------------------------------------------
@@ -149,7 +154,7 @@ void NodeCursor::note_content() const {
 }
 
 bool NodeCursor::next() {
-  if (pin_.state() != nullptr && (label_ ? next_of_label() : next_of_all())) {
+  if (pin_.state() != nullptr && (label_ ? next_of_label() : next_of_all()) && !pin_.expired()) {
     return true;
   }
   pin_.drop();
@@ -202,7 +207,7 @@ EdgeScan::EdgeScan(Pin pin, std::optional<TypeId> type) : type_(type), pin_(std:
 
 bool EdgeScan::next() {
   const detail::ReadState* state = pin_.state();
-  while (state != nullptr && slot_ < end_) {
+  while (state != nullptr && slot_ < end_ && !pin_.expired()) {
     if (slot_ % renew_interval_records == renew_interval_records - 1) {
       pin_.renew();
     }
@@ -213,7 +218,7 @@ bool EdgeScan::next() {
       continue;
     }
     const Seen seen = state->graph->see_edge(id, state->view);
-    if (seen.live) {
+    if (seen.live && !pin_.expired()) {
       edge_.emplace(id, NodeId{record.source.load(std::memory_order_relaxed)},
                     NodeId{record.target.load(std::memory_order_relaxed)}, TypeId{record.type()},
                     Properties(state, seen.image()));

@@ -31,7 +31,9 @@ std::string_view text_of(const ReadState& state, NameKind kind, std::uint32_t id
 }
 
 /// The view is over: there is nothing to see. (A view that was moved from has no state.)
-bool over(const ReadState* state) { return state == nullptr || state->slot == nullptr; }
+bool over(const ReadState* state) {
+  return state == nullptr || state->slot == nullptr || state->expired();
+}
 
 template <class Id>
 std::optional<Id> find(const ReadState* state, NameKind kind, NameRef<Id> name) {
@@ -53,7 +55,10 @@ void note_unknown(const ReadState* state, ReadKind kind, std::string_view text) 
   }
 }
 
-Error finished() { return {ErrorCode::finished, "the transaction has ended"}; }
+Error finished(const ReadState* state) {
+  return state != nullptr && state->expired() ? detail::transaction_expired()
+                                              : detail::transaction_ended();
+}
 
 Edge make_edge(const ReadState* state, EdgeId id, const graph::EdgeRecord& record,
                const Seen& seen) {
@@ -93,6 +98,10 @@ Pin::Pin(const ReadState* state) : state_(state), slot_(state->slot) { slot_->ow
 
 void Pin::renew() { slot_->owner.repin(slot_); }
 
+bool Pin::expired() const { return slot_ != nullptr && slot_->gate.expired(); }
+
+bool Pin::may_expire() const { return slot_ != nullptr && slot_->gate.armed(); }
+
 void Pin::drop() {
   if (slot_ != nullptr) {
     slot_->owner.unpin(slot_);
@@ -105,11 +114,14 @@ Sequence Reader::sequence() const { return {state_->view.sequence}; }
 
 Result<Node> Reader::get(NodeId id) const& {
   if (over(state_)) {
-    return fail(finished());
+    return fail(finished(state_));
   }
   note(state_, ReadKind::node, id.value);
   const PinGuard pin(state_->epochs(), state_->slot);
   const Seen seen = state_->graph->see_node(id, state_->view);
+  if (state_->expired()) {
+    return fail(finished(state_));
+  }
   if (!seen.live) {
     return fail(Error(ErrorCode::not_found, "no such node in this view").with_entity(id.value));
   }
@@ -118,11 +130,14 @@ Result<Node> Reader::get(NodeId id) const& {
 
 Result<Edge> Reader::get(EdgeId id) const& {
   if (over(state_)) {
-    return fail(finished());
+    return fail(finished(state_));
   }
   note(state_, ReadKind::edge, id.value);
   const PinGuard pin(state_->epochs(), state_->slot);
   const Seen seen = state_->graph->see_edge(id, state_->view);
+  if (state_->expired()) {
+    return fail(finished(state_));
+  }
   if (!seen.live) {
     return fail(Error(ErrorCode::not_found, "no such edge in this view").with_entity(id.value));
   }
@@ -145,6 +160,9 @@ std::vector<std::optional<Node>> Reader::get(std::span<const NodeId> ids) const&
       node.emplace(id, Properties(state_, seen.image()));
     }
   }
+  if (state_->expired()) {
+    nodes.assign(ids.size(), std::nullopt);
+  }
   return nodes;
 }
 
@@ -164,6 +182,9 @@ std::vector<std::optional<Edge>> Reader::get(std::span<const EdgeId> ids) const&
       edge.emplace(make_edge(state_, id, *state_->graph->find(id), seen));
     }
   }
+  if (state_->expired()) {
+    edges.assign(ids.size(), std::nullopt);
+  }
   return edges;
 }
 
@@ -173,7 +194,7 @@ bool Reader::exists(NodeId id) const {
   }
   note(state_, ReadKind::node, id.value);
   const PinGuard pin(state_->epochs(), state_->slot);
-  return state_->graph->see_node(id, state_->view).live;
+  return state_->graph->see_node(id, state_->view).live && !state_->expired();
 }
 
 bool Reader::exists(EdgeId id) const {
@@ -182,14 +203,15 @@ bool Reader::exists(EdgeId id) const {
   }
   note(state_, ReadKind::edge, id.value);
   const PinGuard pin(state_->epochs(), state_->slot);
-  return state_->graph->see_edge(id, state_->view).live;
+  return state_->graph->see_edge(id, state_->view).live && !state_->expired();
 }
 
 std::optional<std::vector<float>> Reader::embedding(NodeId id, KeyRef key) const {
   std::vector<float> values;
   const auto known = find(state_, NameKind::key, key);
   if (!known || !exists(id) ||
-      !state_->graph->embeddings.read(id.value, known->value, state_->view.sequence, values)) {
+      !state_->graph->embeddings.read(id.value, known->value, state_->view.sequence, values) ||
+      state_->expired()) {
     return std::nullopt;
   }
   return values;
@@ -249,40 +271,45 @@ EdgeCursor Reader::edges(NodeId node, Direction direction, TypeRef type) const& 
   return id ? EdgeCursor(Pin(state_), node, direction, *id) : EdgeCursor();
 }
 
-std::vector<NodeId> Reader::neighbours(NodeId node, Direction direction) const {
+namespace {
+
+std::vector<NodeId> neighbours_of(const ReadState* state, EdgeCursor cursor) {
   std::vector<NodeId> result;
-  for (auto cursor = edges(node, direction); cursor.next();) {
+  while (cursor.next()) {
     result.push_back(cursor.neighbour());
+  }
+  if (over(state)) {
+    return {};  // it ended in the middle
   }
   std::sort(result.begin(), result.end());
   result.erase(std::unique(result.begin(), result.end()), result.end());
   return result;
+}
+
+std::uint64_t count_of(const ReadState* state, EdgeCursor cursor) {
+  std::uint64_t count = 0;
+  while (cursor.next()) {
+    ++count;
+  }
+  return over(state) ? 0 : count;
+}
+
+}  // namespace
+
+std::vector<NodeId> Reader::neighbours(NodeId node, Direction direction) const {
+  return neighbours_of(state_, edges(node, direction));
 }
 
 std::vector<NodeId> Reader::neighbours(NodeId node, Direction direction, TypeRef type) const {
-  std::vector<NodeId> result;
-  for (auto cursor = edges(node, direction, type); cursor.next();) {
-    result.push_back(cursor.neighbour());
-  }
-  std::sort(result.begin(), result.end());
-  result.erase(std::unique(result.begin(), result.end()), result.end());
-  return result;
+  return neighbours_of(state_, edges(node, direction, type));
 }
 
 std::uint64_t Reader::degree(NodeId node, Direction direction) const {
-  std::uint64_t count = 0;
-  for (auto cursor = edges(node, direction); cursor.next();) {
-    ++count;
-  }
-  return count;
+  return count_of(state_, edges(node, direction));
 }
 
 std::uint64_t Reader::degree(NodeId node, Direction direction, TypeRef type) const {
-  std::uint64_t count = 0;
-  for (auto cursor = edges(node, direction, type); cursor.next();) {
-    ++count;
-  }
-  return count;
+  return count_of(state_, edges(node, direction, type));
 }
 
 std::vector<EdgeId> Reader::between(NodeId source, NodeId target, std::optional<TypeId> type,
@@ -301,6 +328,9 @@ std::vector<EdgeId> Reader::between(NodeId source, NodeId target, std::optional<
     }
     return !one || result.empty();
   });
+  if (state_->expired()) {
+    return {};
+  }
   std::sort(result.begin(), result.end());
   result.erase(std::unique(result.begin(), result.end()), result.end());
   return result;
@@ -386,8 +416,8 @@ std::uint64_t counted(const ReadState* state, graph::CounterKind kind, std::uint
     return 0;
   }
   note(state, read, id);
-  return static_cast<std::uint64_t>(
-      state->manager->count(kind, id, state->self, state->view.sequence));
+  const std::int64_t count = state->manager->count(kind, id, state->self, state->view.sequence);
+  return state->expired() ? 0 : static_cast<std::uint64_t>(count);
 }
 
 }  // namespace

@@ -75,10 +75,17 @@ Result<Transaction> Store::begin(TransactionOptions options) {
   if (bytes > limits::metadata_bytes_max) {
     return fail(ErrorCode::too_large, "the transaction's metadata is too large");
   }
+  const auto age_max = options.age_max.value_or(impl_->options().transaction_age_max);
+  if (age_max.count() < 0) {
+    return fail(ErrorCode::invalid_argument, "a transaction's greatest age is negative");
+  }
   const Isolation isolation = options.isolation.value_or(impl_->options().isolation);
   auto impl = std::make_unique<TransactionImpl>(*impl_, true, isolation == Isolation::serializable);
   SELVEDGE_TRY(impl_->writable());  // in this order: see StoreImpl::close
   impl->state().metadata = std::move(options.metadata);
+  if (age_max.count() != 0) {
+    impl->limit_age(age_max);
+  }
   return Transaction(std::move(impl));
 }
 

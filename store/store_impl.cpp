@@ -226,7 +226,9 @@ Status StoreImpl::close_losers() {
 }
 
 Status StoreImpl::nothing_open() const {
-  const std::uint64_t open = graph_ == nullptr ? 0 : graph_->epochs.oldest_view().open;
+  // In this order: a transaction that is aborted for its age counts before its view goes.
+  std::uint64_t open = graph_ == nullptr ? 0 : graph_->epochs.oldest_view().open;
+  open += manager_ == nullptr ? 0 : manager_->expired_open();
   const std::uint64_t readers = catalog_ == nullptr ? 0 : catalog_->leases();
   if (open + readers == 0) {
     return {};
@@ -334,6 +336,14 @@ Status StoreImpl::writable() const {
   return {};
 }
 
+namespace {
+
+std::chrono::milliseconds whole_ms(std::uint64_t us) {
+  return std::chrono::milliseconds(static_cast<std::int64_t>(us / 1000));
+}
+
+}  // namespace
+
 StoreStats StoreImpl::stats() {
   StoreStats stats;
   const wal::LogStats log = log_->stats();
@@ -350,6 +360,14 @@ StoreStats StoreImpl::stats() {
   stats.aborts = manager.aborts;
   stats.conflicts = manager.conflicts;
   stats.transactions_active = manager.active;
+  stats.transactions_expired = manager.expired;
+  const txn::Ages ages = manager_->ages();
+  stats.transaction_oldest_age = whole_ms(ages.transaction_us);
+  stats.transaction_oldest_number = ages.transaction;
+  if (ages.transaction != 0) {
+    stats.transaction_oldest_uuid = derive_uuid(manifest_uuid_, ages.transaction);
+  }
+  stats.view_oldest_age = whole_ms(ages.view_us);
   stats.finished_waiting = manager.finished_waiting;
   stats.views_open = graph_->epochs.oldest_view().open;
   stats.checkpoints = checkpoints_.load();
@@ -412,6 +430,7 @@ Status StoreImpl::maintain_once() {
     run(log_->prepare_next());
     run(manager_->close_zombies());
   }
+  manager_->expire_old();
   manager_->reclaim(false);
   if (checkpoint_due()) {
     run(take_checkpoint());

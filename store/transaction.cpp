@@ -5,6 +5,7 @@
 
 namespace selvedge {
 
+using detail::OwnersTurn;
 using detail::TransactionImpl;
 
 Transaction::Transaction(std::unique_ptr<TransactionImpl> impl)
@@ -24,8 +25,11 @@ Transaction& Transaction::operator=(Transaction&& other) noexcept {
 Transaction::~Transaction() = default;
 
 // Each operation: still active, store writable, then the same code as outside a transaction.
+#define SELVEDGE_TURN_() \
+  const OwnersTurn turn(*impl_); \
+  SELVEDGE_TRY(turn.check())
 #define SELVEDGE_FORWARD_(call) \
-  SELVEDGE_TRY(impl_->check_active()); \
+  SELVEDGE_TURN_(); \
   return impl_->ops().call
 
 Result<NodeId> Transaction::create_node(std::span<const LabelRef> labels,
@@ -56,59 +60,65 @@ Status Transaction::remove_label(NodeId id, LabelRef label) {
 }
 Status Transaction::delete_node(NodeId id) { SELVEDGE_FORWARD_(delete_node(id, false)); }
 Status Transaction::detach_delete_node(NodeId id) {
-  SELVEDGE_TRY(impl_->check_active());
+  SELVEDGE_TURN_();
   return impl_->all_or_nothing([&] { return impl_->ops().delete_node(id, true); });
 }
 Status Transaction::delete_edge(EdgeId id) { SELVEDGE_FORWARD_(delete_edge(id)); }
 Result<std::vector<NodeId>> Transaction::create_nodes(std::span<const NewNode> nodes) {
-  SELVEDGE_TRY(impl_->check_active());
+  SELVEDGE_TURN_();
   return impl_->all_or_nothing([&] { return impl_->ops().create_nodes(nodes); });
 }
 Result<std::vector<EdgeId>> Transaction::create_edges(std::span<const NewEdge> edges) {
-  SELVEDGE_TRY(impl_->check_active());
+  SELVEDGE_TURN_();
   return impl_->all_or_nothing([&] { return impl_->ops().create_edges(edges); });
 }
 Status Transaction::delete_nodes(std::span<const NodeId> ids) {
-  SELVEDGE_TRY(impl_->check_active());
+  SELVEDGE_TURN_();
   return impl_->all_or_nothing([&] { return impl_->ops().delete_nodes(ids); });
 }
 Status Transaction::delete_edges(std::span<const EdgeId> ids) {
-  SELVEDGE_TRY(impl_->check_active());
+  SELVEDGE_TURN_();
   return impl_->all_or_nothing([&] { return impl_->ops().delete_edges(ids); });
 }
 
 #undef SELVEDGE_FORWARD_
 
 Result<Savepoint> Transaction::savepoint() {
-  SELVEDGE_TRY(impl_->check_active());
+  SELVEDGE_TURN_();
   return impl_->savepoint();
 }
 
 Status Transaction::rollback_to(Savepoint savepoint) {
-  SELVEDGE_TRY(impl_->check_active());
+  SELVEDGE_TURN_();
   return impl_->rollback_to(savepoint);
 }
 
 Result<Sequence> Transaction::commit() {
-  SELVEDGE_TRY(impl_->check_active());
+  SELVEDGE_TURN_();
   return impl_->commit();
 }
 
 Result<CommitTicket> Transaction::commit_async() {
-  SELVEDGE_TRY(impl_->check_active());
+  SELVEDGE_TURN_();
   SELVEDGE_TRY(const std::uint64_t sequence, impl_->publish());
   return CommitTicket(&impl_->store(), Sequence{sequence});
 }
 
 Status Transaction::abort(std::string_view reason) {
-  if (finished()) {
-    return fail(ErrorCode::finished, "the transaction has ended");
+  if (impl_ == nullptr) {
+    return fail(detail::transaction_ended());
+  }
+  const OwnersTurn turn(*impl_);
+  if (impl_->finished()) {
+    return turn.check();
   }
   impl_->abort(reason);
   return {};
 }
 
 bool Transaction::finished() const { return impl_ == nullptr || impl_->finished(); }
+
+#undef SELVEDGE_TURN_
 
 std::optional<Uuid> Transaction::uuid() const {
   return impl_ == nullptr ? std::nullopt : impl_->uuid();

@@ -1,6 +1,7 @@
 #include "store/transaction_impl.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "base/mutants.h"
 
@@ -13,6 +14,21 @@ void TransactionImpl::end() {
   read_.self = nullptr;
   read_.reads = nullptr;
   read_.view.self = nullptr;
+}
+
+void TransactionImpl::end_expired() {
+  number_ = state_->number;
+  store_.manager().end_expired(state_);
+  end();
+  read_.aged = true;
+}
+
+void TransactionImpl::limit_age(std::chrono::milliseconds age_max) {
+  constexpr std::uint64_t us_per_ms = 1000;
+  const auto ms = static_cast<std::uint64_t>(age_max.count());
+  txn::Manager::limit_age(*state_, ms <= std::numeric_limits<std::uint64_t>::max() / us_per_ms
+                                       ? ms * us_per_ms
+                                       : std::numeric_limits<std::uint64_t>::max());
 }
 
 Result<std::uint64_t> TransactionImpl::publish() {

@@ -1,6 +1,7 @@
 // What stands behind a Transaction.
 #pragma once
 
+#include <chrono>
 #include <optional>
 
 #include <selvedge/store.h>
@@ -12,7 +13,8 @@
 namespace selvedge::detail {
 
 /// Role: a transaction state with its reads, writes and end.
-/// Invariants: `state_` is null once finished; the read state then has no slot.
+/// Invariants: `state_` is null once finished; the read state then has no slot. What uses the state
+///   holds an `OwnersTurn`, as maintenance may abort it between two of them.
 /// Threads: one.
 /// After failure: see Transaction; a failed rollback aborts the transaction.
 class TransactionImpl {
@@ -28,7 +30,7 @@ class TransactionImpl {
     read_.reads = serializable ? &state_->reads : nullptr;
   }
   ~TransactionImpl() {
-    if (state_ != nullptr) {
+    if (enter()) {
       abort("dropped without commit");
     }
   }
@@ -38,16 +40,23 @@ class TransactionImpl {
   [[nodiscard]] const ReadState& read_state() const { return read_; }
   [[nodiscard]] StoreImpl& store() { return store_; }
   [[nodiscard]] txn::State& state() { return *state_; }
-  [[nodiscard]] bool finished() const { return state_ == nullptr; }
+  [[nodiscard]] bool finished() const { return state_ == nullptr || read_.expired(); }
   [[nodiscard]] WriteOps ops() { return {store_, *state_, builder_}; }
+  /// From here on maintenance may abort it when it is older.
+  void limit_age(std::chrono::milliseconds age_max);
 
-  [[nodiscard]] Status check_active() const {
-    if (state_ == nullptr) {
-      return fail(ErrorCode::finished, "the transaction has ended");
+  /// The owner goes to work on the state; false when there is none any more.
+  [[nodiscard]] bool enter() {
+    if (state_ != nullptr && !state_->slot->gate.enter()) {
+      end_expired();
     }
-    return store_.writable();
+    return state_ != nullptr;
   }
-
+  void leave() {
+    if (state_ != nullptr) {
+      state_->slot->gate.leave();
+    }
+  }
   /// Makes the writes visible; returns the commit's sequence, or the view's if nothing was written.
   Result<std::uint64_t> publish();
   /// As publish, and waits as the sync mode demands.
@@ -74,7 +83,15 @@ class TransactionImpl {
   }
 
  private:
+  friend class OwnersTurn;
+  [[nodiscard]] Status check_active() const {
+    if (state_ == nullptr) {
+      return fail(read_.aged ? transaction_expired() : transaction_ended());
+    }
+    return store_.writable();
+  }
   void end();
+  void end_expired();
 
   StoreImpl& store_;
   txn::State* state_ = nullptr;
@@ -82,6 +99,20 @@ class TransactionImpl {
   graph::ImageBuilder builder_;
   std::uint64_t number_ = 0;
   std::uint64_t savepoint_names_ = 0;
+};
+
+/// The owner is at work on the transaction: until it is out of scope, maintenance waits.
+class OwnersTurn {
+ public:
+  explicit OwnersTurn(TransactionImpl& impl) : impl_(impl) { static_cast<void>(impl_.enter()); }
+  ~OwnersTurn() { impl_.leave(); }
+  OwnersTurn(const OwnersTurn&) = delete;
+  OwnersTurn& operator=(const OwnersTurn&) = delete;
+  /// Nothing when there is a transaction to work on, and it may write.
+  [[nodiscard]] Status check() const { return impl_.check_active(); }
+
+ private:
+  TransactionImpl& impl_;
 };
 
 }  // namespace selvedge::detail

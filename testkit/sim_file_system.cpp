@@ -397,7 +397,12 @@ void SimFileSystem::power_off() {
 std::uint64_t SimFileSystem::wall_clock_us() const {
   constexpr std::uint64_t start_us = 1'800'000'000'000'000;
   const std::lock_guard lock(mutex_);
-  return start_us + trace_.size();
+  return start_us + trace_.size() + passed_us_;
+}
+
+void SimFileSystem::pass_time(std::chrono::microseconds time) {
+  const std::lock_guard lock(mutex_);
+  passed_us_ += static_cast<std::uint64_t>(time.count());
 }
 
 void SimFileSystem::random(std::span<std::byte> into) {

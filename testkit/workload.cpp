@@ -161,6 +161,12 @@ void Trial::during(const std::string& place, int times, std::function<Status()> 
   });
 }
 
+void Trial::pass_time(std::chrono::microseconds time) {
+  if (simulated_ != nullptr) {
+    simulated_->pass_time(time);
+  }
+}
+
 Result<Transaction> Trial::begin() { return store_->begin(); }
 
 /// A step is about to be asked for.

@@ -474,6 +474,31 @@ Status unsynced_appends(Trial& trial) {
   return {};
 }
 
+/// A transaction that nobody ends: maintenance does, where the clock is ours.
+Status forgotten(Trial& trial) {
+  SELVEDGE_TRY(const NodeId a, node(trial, "N", 1));
+  SELVEDGE_TRY(auto loser, trial.begin());
+  SELVEDGE_TRY(loser.set(a, "v", 2));
+  SELVEDGE_TRY(const NodeId lost, loser.create_node({"N"}));
+  SELVEDGE_TRY(const Savepoint mark, loser.savepoint());
+  SELVEDGE_TRY(loser.create_edge(a, "E", lost));
+  SELVEDGE_TRY(loser.rollback_to(mark));
+  SELVEDGE_TRY(trial.store().checkpoint());  // with the loser's images
+  for (int i = 0; i < 3; ++i) {
+    trial.pass_time(std::chrono::milliseconds(1));
+    SELVEDGE_TRY(trial.store().maintain());
+  }
+  if (!loser.finished()) {
+    SELVEDGE_TRY(loser.abort("nobody ended it"));
+  }
+  SELVEDGE_TRY(trial.alone([&](Store& store) { return store.set(a, "v", 3); }));
+  for (int i = 0; i < 2; ++i) {
+    SELVEDGE_TRY(trial.store().checkpoint());
+    SELVEDGE_TRY(node(trial, "M", i));
+  }
+  return trial.alone([&](Store& store) { return store.delete_node(a); });
+}
+
 }  // namespace
 
 std::vector<Workload> standard_workloads() {
@@ -483,6 +508,10 @@ std::vector<Workload> standard_workloads() {
   const auto small_log = [](Options& options) {
     options.sync = SyncMode::none;
     options.log_buffer_bytes = 1 << 10;
+  };
+  const auto hasty = [](Options& options) {
+    options.transaction_age_max = std::chrono::milliseconds(1);
+    options.transaction_buffer_bytes = 0;
   };
   const auto frames_of_two = [](Options& options) { options.transaction_buffer_bytes = 300; };
   const auto keeps_some = [](Options& options) {
@@ -530,6 +559,7 @@ std::vector<Workload> standard_workloads() {
       {"after-aborts", after_aborts, small_buffer},
       {"just-behind-the-scan", just_behind_the_scan},
       {"embeddings", embeddings},
+      {"forgotten", forgotten, hasty},
       {"unsynced-batch", unsynced, batch},
       {"unsynced-none", unsynced, none},
       {"unsynced-appends", unsynced_appends, small_log},

@@ -23,7 +23,8 @@ Manager::Manager(graph::Graph& graph, wal::Log& log, const ManagerOptions& optio
       options_(options),
       validation_(graph),
       finished_last_(&finished_anchor_),
-      reclaim_slot_(graph.epochs.acquire()) {
+      reclaim_slot_(graph.epochs.acquire()),
+      expiry_slot_(graph.epochs.acquire()) {
   graph_.set_status_sink(&Manager::status_free, this);
 }
 
@@ -36,11 +37,10 @@ std::uint64_t Manager::readable() const {
 
 ReaderSlot* Manager::open_view(std::uint64_t& sequence) {
   ReaderSlot* slot = graph_.epochs.acquire();
+  slot->gate.begin();
   slot->view.store(ReaderSlot::opening, std::memory_order_seq_cst);
   sequence = base::mutant(base::Mutant::view_not_durable) ? log_.appended() : readable();
   slot->view.store(sequence, std::memory_order_seq_cst);
-  slot->opened_us.store(static_cast<std::int64_t>(options_.clock->wall_clock_us()),
-                        std::memory_order_relaxed);
   return slot;
 }
 
@@ -72,13 +72,13 @@ State* Manager::begin(bool transactional, bool serializable) {
   state->transactional = transactional;
   state->serializable = serializable;
   state->slot = graph_.epochs.acquire();
+  state->slot->gate.begin();
+  if (transactional) {
+    state->slot->holder.store(state, std::memory_order_release);
+  }
   state->slot->view.store(ReaderSlot::opening, std::memory_order_seq_cst);
   const std::uint64_t view = begin_view();
   state->slot->view.store(view, std::memory_order_seq_cst);
-  if (transactional) {
-    state->slot->opened_us.store(static_cast<std::int64_t>(options_.clock->wall_clock_us()),
-                                 std::memory_order_relaxed);
-  }
   state->view = {view, state};
   active_.add(1);
   return state;
@@ -92,12 +92,17 @@ void Manager::reclaim_now_and_then() {
   }
 }
 
+void Manager::release_claims(State& state) {
+  for (const std::uint64_t key : state.claims) {
+    claims_.release(key, &state);
+  }
+  state.claims.clear();
+}
+
 /// Ends the caller's use: view and slot go at once, the rest when nobody needs it.
 void Manager::finish(State* state) {
-  for (const std::uint64_t key : state->claims) {
-    claims_.release(key, state);
-  }
-  state->claims.clear();
+  release_claims(*state);
+  state->slot->holder.store(nullptr, std::memory_order_release);
   graph_.epochs.release(state->slot);
   state->slot = nullptr;
   active_.add(-1);
@@ -365,8 +370,8 @@ void Manager::pop_version(std::atomic<std::uint64_t>& head) {
 }
 
 /// Takes the items from `from` on out of the chains, newest first.
-void Manager::unlink_items(State& state, std::size_t from) {
-  const graph::PinGuard pin(graph_.epochs, state.slot);
+void Manager::unlink_items(State& state, std::size_t from, ReaderSlot* slot_of_caller) {
+  const graph::PinGuard pin(graph_.epochs, slot_of_caller);
   for (std::size_t i = state.writes.size(); i-- > from;) {
     const WriteItem& item = state.writes[i];
     if (!item.has_version()) {
@@ -403,7 +408,7 @@ void Manager::after_unlink(State& state, std::size_t from) {
 }
 
 void Manager::undo_operation(State& state, const SavepointMark& mark) {
-  unlink_items(state, mark.items);
+  unlink_items(state, mark.items, state.slot);
   state.buffer.truncate(mark.buffer_bytes);
   state.buffered_entries = mark.buffered_entries;
   state.unlogged.resize(mark.unlogged);
@@ -422,59 +427,6 @@ void Manager::release_slots(State& state) {
   }
 }
 
-void Manager::abort(State* state, std::string_view reason) {
-  SELVEDGE_ASSERT(state->phase == Phase::active);
-  state->phase = Phase::aborted;
-  const bool log_first = base::mutant(base::Mutant::abort_logged_first);
-  if (!log_first) {
-    unlink_items(*state, 0);
-  }
-  base::yield_point("txn.abort.unlinked");
-  // Memory first, the abort entry last: until then the transaction counts as active (rule 3).
-  if (state->streamed()) {
-    if (!log_abort(state->number, reason)) {
-      // The number stays in the table, and so in low-water, until the entry can be logged.
-      const MutexLock lock(zombies_mutex_);
-      zombies_.push_back({state->number, std::string(reason)});
-    }
-  }
-  if (log_first) {
-    base::yield_point("txn.abort.logged");
-    unlink_items(*state, 0);
-  }
-  finish(state);
-  release_slots(*state);
-  aborts_.add(1);
-  recycle(state);
-  reclaim_now_and_then();
-}
-
-Status Manager::log_abort(std::uint64_t number, std::string_view reason) {
-  ByteWriter payload;
-  graph::put_abort(payload, reason.substr(0, limits::metadata_bytes_max));
-  wal::FrameParts parts;
-  parts.flags = wal::frame_flags::abort;
-  parts.transaction = number;
-  parts.count = 1;
-  parts.wall_us = options_.clock->wall_clock_us();
-  parts.payload = {payload.span(), {}, {}};
-  parts.payload_crc = wal::payload_crc(parts.payload[0]);
-  SELVEDGE_TRY(wal::Log::Section section,
-               log_.enter(wal::frame_bytes(payload.size(), parts.flags)));
-  section.append(parts);
-  std::erase(active_numbers_, number);
-  return {};
-}
-
-Status Manager::close_zombies() {
-  const MutexLock lock(zombies_mutex_);
-  while (!zombies_.empty()) {
-    SELVEDGE_TRY(log_abort(zombies_.back().number, zombies_.back().reason));
-    zombies_.pop_back();
-  }
-  return {};
-}
-
 Status Manager::rollback_to(State& state, std::size_t savepoint) {
   const SavepointMark target = state.savepoints[savepoint];
   if (state.spills == target.spills) {
@@ -486,7 +438,7 @@ Status Manager::rollback_to(State& state, std::size_t savepoint) {
   // is put back by compensating versions with entries of their own (rules 19, 38).
   const std::size_t logged = std::max(state.logged_items, target.items);
   const std::uint64_t dropped = state.buffered_entries;
-  unlink_items(state, logged);
+  unlink_items(state, logged, state.slot);
   state.buffer.clear();
   state.buffered_entries = 0;
   state.unlogged.clear();
@@ -494,7 +446,7 @@ Status Manager::rollback_to(State& state, std::size_t savepoint) {
   if (!base::mutant(base::Mutant::compensation_left_out)) {
     SELVEDGE_TRY(compensate(state, target.items, logged));
   } else {
-    unlink_items(state, target.items);
+    unlink_items(state, target.items, state.slot);
   }
   state.counts = target.counts;
   state.savepoints.resize(savepoint + 1);
@@ -581,7 +533,8 @@ void Manager::set_base_counts(graph::BaseCounts counts) {
 }
 
 ManagerStats Manager::stats() const {
-  return {commits_.sum(), aborts_.sum(), conflicts_.sum(), active_.sum(), waiting_.sum()};
+  return {commits_.sum(), aborts_.sum(),  conflicts_.sum(),
+          active_.sum(),  waiting_.sum(), expired_.sum()};
 }
 
 }  // namespace selvedge::txn

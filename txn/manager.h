@@ -36,6 +36,14 @@ struct ManagerStats {
   std::uint64_t conflicts = 0;
   std::uint64_t active = 0;
   std::uint64_t finished_waiting = 0;
+  std::uint64_t expired = 0;  ///< of the aborts: for their age
+};
+
+/// How long views have been open, from the first look that saw them.
+struct Ages {
+  std::uint64_t view_us = 0;         ///< the oldest view, transactions' too
+  std::uint64_t transaction_us = 0;  ///< the oldest transaction
+  std::uint64_t transaction = 0;     ///< its number; 0: none is open, or nothing of it is logged
 };
 
 /// Role: owns transaction states and their way: begin, stream, commit or roll back, settle.
@@ -75,6 +83,20 @@ class Manager {
                                       std::span<const float> values);
   /// Rolls everything back; the state is gone.
   void abort(State* state, std::string_view reason);
+
+  // A transaction that is too old (expiry.cpp; docs/concurrency.md).
+  /// From here on maintenance may abort the transaction when it is older. Not 0.
+  static void limit_age(State& state, std::uint64_t age_max_us);
+  /// Aborts what is too old, and whose owner is not at work on it right now.
+  void expire_old();
+  /// The owner lets go of a transaction that was aborted for its age.
+  void end_expired(State* state);
+  /// Transactions that were aborted for their age and whose owners have not let go of them.
+  [[nodiscard]] std::uint64_t expired_open() const {
+    return expired_open_.load(std::memory_order_seq_cst);
+  }
+  [[nodiscard]] Ages ages();
+
   /// Undoes what came after the mark; the mark itself stays valid.
   Status rollback_to(State& state, std::size_t savepoint);
   /// Sends the private buffer to the log.
@@ -117,12 +139,21 @@ class Manager {
   std::uint64_t begin_view();
   Result<wal::Log::Section> enter_validated(State& state, std::uint64_t bytes);
   void finish(State* state);
+  void release_claims(State& state);
+  void take_back(State& state, graph::ReaderSlot* slot, std::string_view reason);
+  struct TooOld {
+    graph::ReaderSlot* slot = nullptr;
+    std::uint64_t use = 0;
+  };
+  Ages look_at_ages(std::vector<TooOld>* too_old);
+  bool keep_memory_of(graph::ReaderSlot* slot, State& state, std::uint64_t for_us);
+  void expire(const TooOld& old);
   void reclaim_now_and_then();
   void recycle(State* state);
   static void status_free(void* context, graph::TxnStatus* status);
   Status log_abort(std::uint64_t number, std::string_view reason);
   void stamp(State& state);
-  void unlink_items(State& state, std::size_t from);
+  void unlink_items(State& state, std::size_t from, graph::ReaderSlot* slot);
   void after_unlink(State& state, std::size_t from);
   void pop_version(std::atomic<std::uint64_t>& head);
   Status compensate(State& state, std::size_t from, std::size_t to);
@@ -190,6 +221,21 @@ class Manager {
   };
   Mutex zombies_mutex_;
   std::vector<Zombie> zombies_ SELVEDGE_GUARDED_BY(zombies_mutex_);
+
+  /// What a transaction that was aborted for its age keeps from being used again.
+  struct Kept {
+    const graph::ReaderSlot* owner = nullptr;
+    graph::ReaderSlot* pin = nullptr;  ///< null: its time is over
+    std::uint64_t left_us = 0;
+    std::uint64_t limit_us = 0;
+  };
+  Mutex expiry_mutex_;  ///< held while one transaction is aborted for its age
+  graph::ReaderSlot* const expiry_slot_;
+  Mutex ages_mutex_;
+  std::uint64_t looked_at_us_ SELVEDGE_GUARDED_BY(ages_mutex_) = 0;
+  std::vector<Kept> kept_ SELVEDGE_GUARDED_BY(ages_mutex_);
+  std::atomic<std::uint64_t> expired_open_{0};
+  base::ShardedCount expired_;
 
   base::ShardedCount commits_;
   base::ShardedCount aborts_;

@@ -42,6 +42,12 @@ struct Options {
   /// Of transactions that do not say it themselves.
   Isolation isolation = Isolation::serializable;
 
+  /// A transaction that its owner leaves open for longer than this is aborted by maintenance, so
+  /// that it does not hold the log, memory and the records that it wrote for ever; 0 = never. Of
+  /// transactions that do not say it themselves. docs/durability.md, "Transactions that are
+  /// forgotten", says when exactly, and what its owner may still do.
+  std::chrono::milliseconds transaction_age_max{0};
+
   bool create_if_missing = true;
   /// No lock, no change on disk; writes return `read_only`. Works beside a live store: it shows
   /// the state that a recovery at this moment would find.

@@ -53,7 +53,9 @@ class Properties {
 };
 
 /// A node as a view sees it. Valid as long as the view; of a transaction, until its next write,
-/// rollback or end.
+/// rollback or end. Where a transaction may be ended for its age
+/// (`Options::transaction_age_max`), handles and what they lent stay readable for as long again
+/// after that, or until the owner ends it, whichever comes first.
 class Node {
  public:
   Node(NodeId id, Properties properties) : id_(id), properties_(properties) {}
@@ -111,6 +113,10 @@ class Pin {
   /// Lets memory go between two records of a long iteration.
   void renew();
   void drop();
+  /// The transaction was ended for its age: what is read from now on may be anything.
+  [[nodiscard]] bool expired() const;
+  /// It may be, at any time.
+  [[nodiscard]] bool may_expire() const;
 
  private:
   const detail::ReadState* state_ = nullptr;
@@ -119,7 +125,8 @@ class Pin {
 
 /// The edges of one node, in no particular order. Settled runs are scanned without a look at
 /// anything else. Holds memory back until it is used up or dropped. As all cursors, it can be used
-/// as long as its view or transaction goes on, and be destroyed as long as the store is there.
+/// as long as its view or transaction goes on, and be destroyed as long as the store is there; when
+/// the transaction is ended for its age, it is at its end (`Transaction::finished` tells).
 ///
 ///   for (auto cursor = view.edges(node, Direction::out); cursor.next();) use(cursor.neighbour());
 class EdgeCursor {

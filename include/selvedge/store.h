@@ -161,13 +161,18 @@ struct TransactionOptions {
   std::vector<std::pair<std::string, std::string>> metadata = {};
   /// Nothing: as the store's options say.
   std::optional<Isolation> isolation = {};
+  /// After so long maintenance aborts it, 0 = never. Nothing: as the store's options say
+  /// (`Options::transaction_age_max`).
+  std::optional<std::chrono::milliseconds> age_max = {};
 };
 
 /// Role: operations that happen together or not at all. Reads see one moment and the own writes; of
 ///   two writers of one entity the first wins and the second gets `conflict` at once. Serializable:
 ///   `commit` returns `conflict` when something that was read has changed, and has aborted then.
 ///   docs/isolation.md has the table of what can happen at which level.
-/// Invariants: destruction without commit aborts.
+/// Invariants: destruction without commit aborts. One that gets older than its limit (`age_max`) is
+///   aborted between two operations of its owner: from then on it is `finished`, operations and
+///   `commit` say why, reads find nothing, cursors are at their end.
 /// Threads: one at a time.
 /// After failure: an operation that returns an error has changed nothing; the transaction goes on.
 ///   Only if what a large operation had streamed to the log cannot be taken back there (the disk is
@@ -256,8 +261,15 @@ struct StoreStats {
   std::uint64_t aborts = 0;
   std::uint64_t conflicts = 0;
   std::uint64_t transactions_active = 0;
+  std::uint64_t transactions_expired = 0;  ///< of the aborts, those for their age
+  /// The transaction that is open longest, counted from the first round of maintenance, or call of
+  /// this, that saw it; and its number and name, if anything of it is in the log.
+  std::chrono::milliseconds transaction_oldest_age{0};
+  std::uint64_t transaction_oldest_number = 0;
+  std::optional<Uuid> transaction_oldest_uuid = {};
   std::uint64_t views_open = 0;
-  std::uint64_t finished_waiting = 0;  ///< transactions not yet settled
+  std::chrono::milliseconds view_oldest_age{0};  ///< also of views of transactions
+  std::uint64_t finished_waiting = 0;            ///< transactions not yet settled
   std::uint64_t checkpoints = 0;
   std::uint64_t memory_used_bytes = 0;
   std::uint64_t memory_reserved_bytes = 0;
@@ -289,8 +301,10 @@ class Store final : public Writer {
   ~Store();
 
   /// Errors of the last sync come out here. `invalid_argument`, and nothing done, while a view or
-  /// transaction is open; destroying a store under one, or under a cursor, is a bug that stops the
-  /// process. Waits for a checkpoint or maintenance under way. Writes return `closed` from then on.
+  /// transaction is open (one that was aborted for its age, until its owner has learned of it by an
+  /// operation, or destroyed it); destroying a store under one, or under a cursor, is a bug that
+  /// stops the process. Waits for a checkpoint or maintenance under way. Writes return `closed`
+  /// from then on.
   Status close();
 
   [[nodiscard]] ReadView read() const;

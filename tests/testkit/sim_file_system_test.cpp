@@ -319,12 +319,16 @@ TEST(SimFileSystem, TheClockStartsAtOneMomentAndGoesOnWithTheEvents) {
   ASSERT_TRUE(files.mkdir("/a"));
   ASSERT_TRUE(files.mkdir("/b"));
   EXPECT_EQ(files.wall_clock_us(), start_us + 2);
+  const std::size_t events = files.events();
+  files.pass_time(std::chrono::milliseconds(3));
+  EXPECT_EQ(files.wall_clock_us(), start_us + 3002);
+  EXPECT_EQ(files.events(), events);
   files.power_off();
   files.restart();
-  EXPECT_EQ(files.wall_clock_us(), start_us + 2) << "it does not go back in the next life";
+  EXPECT_EQ(files.wall_clock_us(), start_us + 3002) << "it does not go back in the next life";
   files.power_off();
   files.restart_after_power_loss([](std::size_t, std::size_t) { return false; });
-  EXPECT_GE(files.wall_clock_us(), start_us + 2);
+  EXPECT_GE(files.wall_clock_us(), start_us + 3002);
 }
 
 /// Whatever the length of the trace: it grows by the power loss itself.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -108,8 +109,10 @@ class SimFileSystem final : public FileSystem {
   Status sync_dir(const std::string& path) override;
   Result<std::unique_ptr<FileLock>> lock(const std::string& path) override;
   Result<FileKind> kind(const std::string& path) override;
-  /// The same moment in each life, and a microsecond for each event.
+  /// The same moment in each life, and a microsecond for each event; more when time passes.
   [[nodiscard]] std::uint64_t wall_clock_us() const override;
+  /// No event: recoveries start at the first moment again.
+  void pass_time(std::chrono::microseconds time);
   /// The same bytes in each life that starts from the same image.
   void random(std::span<std::byte> into) override;
 
@@ -152,6 +155,7 @@ class SimFileSystem final : public FileSystem {
   std::vector<Event> trace_;
   std::uint32_t inodes_ = 0;
   std::uint64_t random_state_ = 0;
+  std::uint64_t passed_us_ = 0;
   std::array<std::uint64_t, static_cast<std::size_t>(Operation::count)> calls_{};
   std::optional<Fault> fault_;
   std::uint64_t fault_at_ = 0;

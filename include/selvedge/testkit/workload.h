@@ -1,6 +1,7 @@
 // What is crash-tested: a program over the public API, and the ledger of what it was told.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -133,6 +134,9 @@ class Trial {
   /// Runs a step when the engine reaches a named place for the n-th time from now on, in the middle
   /// of whatever it is doing: a commit during a checkpoint, say.
   void during(const std::string& place, int times, std::function<Status()> step);
+
+  /// On a simulated disk the clock moves; the time of a real file system is not ours.
+  void pass_time(std::chrono::microseconds time);
 
   /// What is known when it is over.
   [[nodiscard]] const Ledger& ledger() const { return ledger_; }
