@@ -1,4 +1,4 @@
-// Named places at which a test can stop a thread. One relaxed load when no test listens.
+// Named places at which a test can stop a thread. One load when no test listens.
 #pragma once
 
 #include <atomic>

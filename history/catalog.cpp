@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string_view>
 
+#include "history/archive.h"
 #include "io/file_util.h"
 
 namespace selvedge::history {
@@ -23,11 +24,35 @@ Catalog::Catalog(FileSystem& files, Config config, const LogSource& source,
 
 // --- segments ----------------------------------------------------------------------------------
 
+Result<wal::SegmentReader> Catalog::open_file(std::uint64_t number, bool compressed,
+                                              std::uint64_t* stored_bytes) const {
+  if (!compressed) {
+    SELVEDGE_TRY(auto reader, wal::SegmentReader::open(files_, wal_path(), number));
+    if (stored_bytes != nullptr) {
+      *stored_bytes = reader.file_bytes();
+    }
+    return reader;
+  }
+  SELVEDGE_TRY(auto archive,
+               ArchiveFile::open(files_, history_path() + "/" + archive_name(number)));
+  if (stored_bytes != nullptr) {
+    *stored_bytes = archive->stored_bytes();
+  }
+  return wal::SegmentReader::open(std::move(archive), number);
+}
+
 /// Nothing for a segment that is not in use (yet), or gone.
-Result<std::optional<Segment>> Catalog::header_of(const wal::SegmentInfo& info) const {
-  auto reader = wal::SegmentReader::open(files_, wal_path(), info.number);
+Result<std::optional<Segment>> Catalog::header_of(const LogSource::Listed& listed) const {
+  const wal::SegmentInfo& info = listed.info;
+  std::uint64_t stored_bytes = 0;
+  auto reader = open_file(info.number, listed.compressed, &stored_bytes);
   if (!reader && reader.error().code() == ErrorCode::not_found) {
     return std::optional<Segment>();  // let go of since it was listed
+  }
+  if (!reader && listed.compressed) {
+    // Damaged: whoever reads it is told, and everybody else goes on.
+    return std::optional<Segment>(
+        Segment{{config_.store, info.number, info.salt, listed.first_sequence}, 0, 0, 0, true});
   }
   if (!reader) {
     return fail(std::move(reader).error());
@@ -38,25 +63,27 @@ Result<std::optional<Segment>> Catalog::header_of(const wal::SegmentInfo& info) 
     return std::optional<Segment>();
   }
   return std::optional<Segment>(
-      Segment{identity_of(header), 0, reader->file_bytes(), header.created_at_us});
+      Segment{identity_of(header), 0, stored_bytes, header.created_at_us, listed.compressed});
 }
 
 /// Only headers of segments that were not known are read.
 Status Catalog::refresh() {
-  const std::vector<wal::SegmentInfo> listed = source_.segments();
+  const std::vector<LogSource::Listed> all = source_.segments();
   std::vector<Segment> fresh;
-  for (const wal::SegmentInfo& info : listed) {
+  for (const LogSource::Listed& listed : all) {
+    const wal::SegmentInfo& info = listed.info;
     if (info.number < first_number_) {
       continue;
     }
     const auto known = std::find_if(segments_.begin(), segments_.end(), [&](const Segment& each) {
-      return each.identity.number == info.number && each.identity.salt == info.salt;
+      return each.identity.number == info.number && each.identity.salt == info.salt &&
+             each.compressed == listed.compressed;
     });
     std::optional<Segment> segment;
     if (known != segments_.end()) {
       segment = *known;
     } else {
-      SELVEDGE_TRY(segment, header_of(info));
+      SELVEDGE_TRY(segment, header_of(listed));
     }
     if (segment) {
       if (!fresh.empty()) {
@@ -66,12 +93,12 @@ Status Catalog::refresh() {
       fresh.push_back(*segment);
     }
   }
-  segments_ = std::move(fresh);
   std::erase_if(indexes_, [&](const auto& each) {
-    return std::none_of(segments_.begin(), segments_.end(), [&](const Segment& segment) {
+    return std::none_of(fresh.begin(), fresh.end(), [&](const Segment& segment) {
       return segment.identity == each.second->identity();
     });
   });
+  segments_ = std::move(fresh);
   return {};
 }
 
@@ -111,9 +138,19 @@ Result<std::optional<Segment>> Catalog::locate(std::uint64_t sequence) {
                   .mismatch("entry " + std::to_string(sequence), "the oldest is " + oldest));
 }
 
-Result<wal::SegmentReader> Catalog::open(const Segment& segment) const {
+Result<wal::SegmentReader> Catalog::open(const Segment& segment) {
   const std::uint64_t number = segment.identity.number;
-  auto opened = wal::SegmentReader::open(files_, wal_path(), number);
+  auto opened = open_file(number, segment.compressed);
+  if (!opened && opened.error().code() == ErrorCode::not_found && !segment.compressed) {
+    const MutexLock lock(mutex_);
+    SELVEDGE_TRY(refresh());
+    const bool compressed = std::any_of(
+        segments_.begin(), segments_.end(),
+        [&](const Segment& each) { return each.identity == segment.identity && each.compressed; });
+    if (compressed) {
+      opened = open_file(number, true);
+    }
+  }
   if (!opened && opened.error().code() == ErrorCode::not_found) {
     return fail(Error(ErrorCode::not_retained, "the segment was let go of meanwhile")
                     .at(wal::segment_path(wal_path(), number)));
@@ -130,7 +167,7 @@ Result<wal::SegmentReader> Catalog::open(const Segment& segment) const {
 // --- indexes -----------------------------------------------------------------------------------
 
 /// Reads on to the segment's end, or to the last entry that may be shown.
-Status Catalog::extend(SegmentIndex& index, const Segment& segment, std::uint64_t end) const {
+Status Catalog::extend(SegmentIndex& index, const Segment& segment, std::uint64_t end) {
   SELVEDGE_TRY(wal::SegmentReader reader, open(segment));
   reader.start_at(index.end_offset(), index.next_sequence(), segment.identity.salt);
   while (reader.next_sequence() < end) {
@@ -178,15 +215,21 @@ Result<Catalog::Shared> Catalog::load(const Segment& segment) const {
   return std::make_shared<const SegmentIndex>(std::move(index));
 }
 
-Status Catalog::keep(const SegmentIndex& index) {
-  SELVEDGE_TRY(const FileKind kind, files_.kind(history_path()));
-  if (kind == FileKind::none) {
-    const Status made = files_.mkdir(history_path());
-    if (!made && made.error().code() != ErrorCode::already_exists) {
-      return fail(made.error().clone());
-    }
-    SELVEDGE_TRY(files_.sync_dir(config_.directory));
+Status Catalog::make_directory() {
+  if (directory_ready_) {
+    return {};
   }
+  const Status made = files_.mkdir(history_path());
+  if (!made && made.error().code() != ErrorCode::already_exists) {
+    return fail(made.error().clone());
+  }
+  SELVEDGE_TRY(files_.sync_dir(config_.directory));
+  directory_ready_ = true;
+  return {};
+}
+
+Status Catalog::keep(const SegmentIndex& index) {
+  SELVEDGE_TRY(make_directory());
   return io::atomic_replace(files_, history_path(), index_name(index.identity().number),
                             index.encode());
 }
@@ -320,7 +363,8 @@ Result<bool> Catalog::keep_next_index() {
   }
   const MutexLock lock(mutex_);
   if (!index && next->identity.number >= first_number_) {
-    return fail(index.error().clone());  // else a checkpoint let go of it meanwhile
+    kept_->insert(next->identity.number);  // it is not tried again in every round
+    return fail(index.error().clone());    // else a checkpoint let go of it meanwhile
   }
   kept_->insert(next->identity.number);
   return true;
@@ -369,18 +413,33 @@ Status Catalog::forget(std::uint64_t number) {
                                                              : fail(gone.error().clone());
 }
 
+Status Catalog::compress(const Segment& segment) {
+  SELVEDGE_TRY(const Shared index, index_of(segment));
+  SELVEDGE_TRY(make_directory());
+  const std::string path = wal::segment_path(wal_path(), segment.identity.number);
+  SELVEDGE_TRY(const auto file, files_.open(path, OpenMode::read));
+  return write_archive(files_, history_path(), archive_name(segment.identity.number), *file,
+                       *index);
+}
+
+Status Catalog::remove_archive(std::uint64_t number) {
+  return files_.unlink(history_path() + "/" + archive_name(number));
+}
+
 Status Catalog::remove_strays() {
   SELVEDGE_TRY(const FileKind kind, files_.kind(history_path()));
   if (kind != FileKind::directory) {
     return {};
   }
-  const std::vector<wal::SegmentInfo> listed = source_.segments();
+  const std::vector<LogSource::Listed> listed = source_.segments();
   SELVEDGE_TRY(const auto files, files_.list(history_path()));
   for (const DirectoryEntry& file : files) {
     const bool known = std::any_of(listed.begin(), listed.end(), [&](const auto& each) {
-      return index_name(each.number) == file.name;
+      return index_name(each.info.number) == file.name ||
+             (each.compressed && archive_name(each.info.number) == file.name);
     });
-    const bool ours = file.name.ends_with(".idx") || file.name.ends_with(".idx.tmp");
+    const bool ours = file.name.ends_with(".idx") || file.name.ends_with(".idx.tmp") ||
+                      file.name.ends_with(".wal.zst") || file.name.ends_with(".wal.zst.tmp");
     if (!known && ours && file.kind == FileKind::file) {
       SELVEDGE_TRY(files_.unlink(history_path() + "/" + file.name));
     }

@@ -29,8 +29,13 @@ class LogSource {
   virtual ~LogSource() = default;
   /// The last sequence that may be shown. Never goes back.
   [[nodiscard]] virtual std::uint64_t end() const = 0;
+  struct Listed {
+    wal::SegmentInfo info;
+    bool compressed = false;
+    std::uint64_t first_sequence = 0;  ///< of a compressed one
+  };
   /// The segments that belong to the log, in order; those that are not used yet too.
-  [[nodiscard]] virtual std::vector<wal::SegmentInfo> segments() const = 0;
+  [[nodiscard]] virtual std::vector<Listed> segments() const = 0;
   /// Whether the end may move.
   [[nodiscard]] virtual bool grows() const = 0;
 };
@@ -39,8 +44,9 @@ class LogSource {
 struct Segment {
   SegmentIdentity identity;
   std::uint64_t next_sequence = 0;  ///< where its successor begins; 0 = it is the last one
-  std::uint64_t file_bytes = 0;
+  std::uint64_t file_bytes = 0;     ///< on the disk
   std::uint64_t created_at_us = 0;
+  bool compressed = false;
   [[nodiscard]] bool last() const { return next_sequence == 0; }
 };
 
@@ -70,7 +76,7 @@ class Catalog {
   /// The segment that has (or will have) this sequence. `not_retained` when it is gone, nothing
   /// when it is behind the end.
   Result<std::optional<Segment>> locate(std::uint64_t sequence);
-  Result<wal::SegmentReader> open(const Segment& segment) const;
+  Result<wal::SegmentReader> open(const Segment& segment);
   /// Where to start reading to come to a sequence of this segment.
   Result<FramePlace> seek(const Segment& segment, std::uint64_t sequence);
   /// Frames of a streamed transaction in this segment, as far as they may be shown.
@@ -92,9 +98,13 @@ class Catalog {
   Result<std::uint64_t> retire(std::uint64_t first_number, std::uint64_t lag_bytes_max);
   /// The list of segments could not be saved: they are all still there.
   void unretire();
+  /// Writes the compressed form of a segment that is complete; its file stays.
+  Status compress(const Segment& segment);
+  /// Removes a compressed segment that is not listed any more.
+  Status remove_archive(std::uint64_t number);
   /// Removes the index of a segment that is gone.
   Status forget(std::uint64_t number);
-  /// Removes indexes of segments that are not in the log, and what was half written.
+  /// Removes indexes and compressed segments that are not in the log, and what was half written.
   Status remove_strays();
 
   /// There may be more to show.
@@ -116,13 +126,16 @@ class Catalog {
   using Shared = std::shared_ptr<const SegmentIndex>;
   static constexpr std::size_t indexes_max = 16;
   Status refresh() SELVEDGE_REQUIRES(mutex_);
-  Result<std::optional<Segment>> header_of(const wal::SegmentInfo& info) const;
+  Result<std::optional<Segment>> header_of(const LogSource::Listed& listed) const;
+  Result<wal::SegmentReader> open_file(std::uint64_t number, bool compressed,
+                                       std::uint64_t* stored_bytes = nullptr) const;
+  Status make_directory();
   [[nodiscard]] const Segment* find(std::uint64_t sequence) const SELVEDGE_REQUIRES(mutex_);
   Result<Shared> index_of(const Segment& segment);
   Result<Shared> load(const Segment& segment) const;
   Result<SegmentIndex> build(const Segment& segment);
   Status keep(const SegmentIndex& index);
-  Status extend(SegmentIndex& index, const Segment& segment, std::uint64_t end) const;
+  Status extend(SegmentIndex& index, const Segment& segment, std::uint64_t end);
   Result<const SegmentIndex*> tail(const Segment& segment) SELVEDGE_REQUIRES(tail_mutex_);
 
   FileSystem& files_;
@@ -141,6 +154,7 @@ class Catalog {
   std::map<std::uint64_t, Shared> indexes_ SELVEDGE_GUARDED_BY(mutex_);
   /// Segments that have an index file; nothing: nobody has looked yet.
   std::optional<std::set<std::uint64_t>> kept_ SELVEDGE_GUARDED_BY(mutex_);
+  std::atomic<bool> directory_ready_{false};  ///< there, and durable
 
   Mutex wait_mutex_;
   CondVar more_;

@@ -261,7 +261,7 @@ Result<bool> EntryDecoder::next(const EntryFilter& filter, std::uint64_t from) {
   };
   auto got = advance();
   if (!got) {
-    SELVEDGE_TRY(placed(fail(std::move(got).error())));
+    return fail(placed(fail(std::move(got).error())).error().clone());
   }
   return got;
 }

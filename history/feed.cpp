@@ -238,6 +238,7 @@ SubscriptionImpl::~SubscriptionImpl() { stop(); }
 void SubscriptionImpl::stop() {
   stop_.store(true, std::memory_order_seq_cst);
   feed_.impl_->catalog().advanced();
+  const MutexLock alone(stop_mutex_);
   if (thread_.joinable()) {
     thread_.join();
   }

@@ -80,6 +80,7 @@ class SubscriptionImpl {
   std::atomic<std::uint64_t> at_;
   std::atomic<bool> stop_{false};
   std::atomic<bool> running_{true};
+  Mutex stop_mutex_;
   mutable Mutex mutex_;
   Status status_ SELVEDGE_GUARDED_BY(mutex_);
   std::thread thread_;

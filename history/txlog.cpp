@@ -36,8 +36,12 @@ class PathLog final : public LogSource {
     SELVEDGE_TRY(const wal::LogExtent log, scanner.scan(options, [&](const wal::FrameView& frame) {
       return note_names(frame);
     }));
+    for (const auto& each : manifest.archive) {
+      segments_.push_back(
+          {{each.number, static_cast<std::uint32_t>(each.salt)}, true, each.first_sequence});
+    }
     for (const wal::SegmentExtent& extent : log.segments) {
-      segments_.push_back(extent.info);
+      segments_.push_back({extent.info, false});
     }
     const std::uint64_t written = log.next_sequence - 1;
     end_ = unconfirmed || log.closed_cleanly
@@ -48,7 +52,7 @@ class PathLog final : public LogSource {
   }
 
   [[nodiscard]] std::uint64_t end() const override { return end_; }
-  [[nodiscard]] std::vector<wal::SegmentInfo> segments() const override { return segments_; }
+  [[nodiscard]] std::vector<Listed> segments() const override { return segments_; }
   [[nodiscard]] bool grows() const override { return false; }
   [[nodiscard]] Catalog& catalog() { return *catalog_; }
 
@@ -112,7 +116,7 @@ class PathLog final : public LogSource {
   FileSystem& files_;
   const std::string path_;
   graph::Names names_;
-  std::vector<wal::SegmentInfo> segments_;
+  std::vector<Listed> segments_;
   std::uint64_t end_ = 0;
   std::optional<Catalog> catalog_;
 };

@@ -247,7 +247,7 @@ ManifestSegment take_segment(Members& members) {
 
 Manifest take_manifest(Members& members) {
   Manifest manifest;
-  members.number("version");
+  const bool has_archive = members.number("version") > 1;
   const std::string store = members.text("store");
   if (const auto uuid = parse_uuid(store)) {
     manifest.store = *uuid;
@@ -262,6 +262,9 @@ Manifest take_manifest(Members& members) {
   members.list("snapshots",
                [&](Members& each) { manifest.snapshots.push_back(take_snapshot(each)); });
   members.list("segments", [&](Members& each) { manifest.segments.push_back(take_segment(each)); });
+  if (has_archive) {
+    members.list("archive", [&](Members& each) { manifest.archive.push_back(take_segment(each)); });
+  }
   members.text("checksum");
   members.finish();
   return manifest;
@@ -291,6 +294,13 @@ Fault check_invariants(const Manifest& manifest) {
     const std::uint64_t number = manifest.segments[i].number;
     if (!numbers.insert(number).second) {
       return {"segments[" + std::to_string(i) + "].number", "a segment that is listed once",
+              std::to_string(number)};
+    }
+  }
+  for (std::size_t i = 0; i < manifest.archive.size(); ++i) {
+    const std::uint64_t number = manifest.archive[i].number;
+    if (!numbers.insert(number).second) {
+      return {"archive[" + std::to_string(i) + "].number", "a segment that is listed once",
               std::to_string(number)};
     }
   }
@@ -325,7 +335,7 @@ Result<std::string_view> checked(std::string_view text, const std::string& path)
 std::string Manifest::to_json() const {
   Writer to;
   to.open();
-  to.number("version", manifest_version);
+  to.number("version", archive.empty() ? 1 : manifest_version);
   to.text("store", to_string(store));
   to.number("created_us", created_us);
   to.number("watermark", watermark);
@@ -342,6 +352,13 @@ std::string Manifest::to_json() const {
     write(to, each);
   }
   to.close_list();
+  if (!archive.empty()) {
+    to.open_list("archive");
+    for (const ManifestSegment& each : archive) {
+      write(to, each);
+    }
+    to.close_list();
+  }
   to.close();
   std::string text = to.str();
   text.resize(text.size() - std::string_view("\n}").size());

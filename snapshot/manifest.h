@@ -14,7 +14,8 @@
 
 namespace selvedge::snapshot {
 
-inline constexpr std::uint64_t manifest_version = 1;
+/// 1 is written as long as nothing needs 2: compressed segments.
+inline constexpr std::uint64_t manifest_version = 2;
 inline constexpr const char* manifest_name = "MANIFEST";
 
 struct ManifestSnapshot {
@@ -46,7 +47,8 @@ struct ManifestSegment {
 
 /// Role: the content of `MANIFEST`: JSON with a checksum, replaced atomically.
 /// Invariants, checked by `save` and by `parse`: `watermark` >= every listed snapshot's `end`
-///   (rule 1); no file and no segment is listed twice; a snapshot's file has a plain name. Kept by
+///   (rule 1); no file and no segment is listed twice,
+///   also not in both lists; a snapshot's file has a plain name. Kept by
 ///   the caller: a segment is listed before anything in it is acknowledged (rule 27); snapshots
 ///   are listed oldest first.
 /// Threads: a value. Two `save` at once are not allowed.
@@ -61,6 +63,8 @@ struct Manifest {
   bool clean_close = false;
   std::vector<ManifestSnapshot> snapshots;
   std::vector<ManifestSegment> segments;
+  /// Compressed segments: older than `segments`, and nothing to recovery.
+  std::vector<ManifestSegment> archive;
   bool operator==(const Manifest&) const = default;
 
   /// One fixed form: the same content always gives the same bytes. Its last member, `checksum`, is

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/assert.h"
 #include "base/mutants.h"
 #include "base/yield_point.h"
 #include "io/file_util.h"
@@ -200,7 +201,9 @@ Status StoreImpl::adopt(snapshot::ManifestSnapshot fresh) {
   SELVEDGE_TRY(const std::uint64_t first,
                let_go_before(segments.empty() ? 0 : segments.front().number));
   std::vector<std::uint64_t> dropped_segments;
+  std::vector<std::uint64_t> dropped_archives;
   std::vector<std::string> dropped_snapshots;
+  Status saved;
   {
     const MutexLock lock(manifest_mutex_);
     snapshot::Manifest next = manifest_;
@@ -214,6 +217,12 @@ Status StoreImpl::adopt(snapshot::ManifestSnapshot fresh) {
     std::erase_if(next.segments, [&](const auto& each) {
       if (each.number < first) {
         dropped_segments.push_back(each.number);
+      }
+      return each.number < first;
+    });
+    std::erase_if(next.archive, [&](const auto& each) {
+      if (each.number < first) {
+        dropped_archives.push_back(each.number);
       }
       return each.number < first;
     });
@@ -231,18 +240,26 @@ Status StoreImpl::adopt(snapshot::ManifestSnapshot fresh) {
     if (base::mutant(base::Mutant::old_snapshot_deleted_first)) {
       SELVEDGE_TRY(remove_snapshots(std::exchange(dropped_snapshots, {})));
     }
-    if (Status saved = next.save(files_, path_); !saved) {
-      catalog_->unretire();
-      return saved;
+    saved = next.save(files_, path_);
+    if (saved) {
+      manifest_ = std::move(next);
     }
-    manifest_ = std::move(next);
+  }
+  if (!saved) {
+    catalog_->unretire();  // not under the manifest's lock, which comes after the catalog's
+    return saved;
   }
   SELVEDGE_TRY(remove_snapshots(dropped_snapshots));
-  return drop_segments(dropped_segments);
+  return drop_segments(dropped_segments, dropped_archives);
 }
 
 /// Of files that the manifest does not list any more.
-Status StoreImpl::drop_segments(const std::vector<std::uint64_t>& numbers) {
+Status StoreImpl::drop_segments(const std::vector<std::uint64_t>& numbers,
+                                const std::vector<std::uint64_t>& compressed) {
+  for (const std::uint64_t number : compressed) {
+    SELVEDGE_TRY(catalog_->forget(number));
+    SELVEDGE_TRY(catalog_->remove_archive(number));
+  }
   for (const std::uint64_t number : numbers) {
     SELVEDGE_TRY(catalog_->forget(number));
     SELVEDGE_TRY(log_->recycle(number));
@@ -254,6 +271,7 @@ Status StoreImpl::drop_segments(const std::vector<std::uint64_t>& numbers) {
 /// options want, in one piece with what is needed, and all that a reader has not read.
 Result<std::uint64_t> StoreImpl::let_go_before(std::uint64_t needed) {
   const LogRetention& retention = options_.log_retention;
+  recovery_needs_ = needed;
   if (retention.everything || needed == 0) {
     return std::uint64_t{0};
   }
@@ -280,6 +298,41 @@ Result<std::uint64_t> StoreImpl::let_go_before(std::uint64_t needed) {
     ended_us = each->created_at_us;
   }
   return catalog_->retire(first, options_.reader_lag_bytes_max);
+}
+
+/// Compresses the oldest segment that recovery does not need and that is not compressed yet: the
+/// compressed file first, then the manifest, then the segment's own file goes. It is deleted, not
+/// used again: somebody may be reading it.
+Status StoreImpl::compress_next() {
+  const MutexLock lock(checkpoint_mutex_);
+  SELVEDGE_TRY(const auto segments, catalog_->segments());
+  const auto next = std::find_if(segments.begin(), segments.end(),
+                                 [](const history::Segment& each) { return !each.compressed; });
+  if (next == segments.end() || next->last() || next->identity.number >= recovery_needs_) {
+    return {};
+  }
+  const std::uint64_t number = next->identity.number;
+  if (Status done = catalog_->compress(*next); !done) {
+    recovery_needs_ = 0;  // not again before the next checkpoint: it reads a whole segment
+    return done;
+  }
+  base::yield_point("retention.compressed");
+  {
+    const MutexLock guard(manifest_mutex_);
+    snapshot::Manifest changed = manifest_;
+    const auto listed = std::find_if(changed.segments.begin(), changed.segments.end(),
+                                     [&](const auto& each) { return each.number == number; });
+    changed.archive.push_back({number, next->identity.salt, next->identity.first_sequence,
+                               snapshot::SegmentState::sealed});
+    SELVEDGE_ASSERT(listed != changed.segments.end());  // only checkpoints take segments out
+    // Files before it that are listed and were never used go with it: what is not listed must be
+    // older than what is, or the next open takes it for part of the log.
+    changed.segments.erase(changed.segments.begin(), listed + 1);
+    SELVEDGE_TRY(changed.save(files_, path_));
+    manifest_ = std::move(changed);
+  }
+  SELVEDGE_TRY(catalog_->segments());  // new readers look for it where it is now
+  return files_.unlink(wal::segment_path(wal_path(), number));
 }
 
 Status StoreImpl::remove_snapshots(const std::vector<std::string>& names) {

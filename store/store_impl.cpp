@@ -305,13 +305,17 @@ Status StoreImpl::segment_prepared(const wal::SegmentInfo& segment) {
   return {};
 }
 
-std::vector<wal::SegmentInfo> StoreImpl::segments() const {
+std::vector<history::LogSource::Listed> StoreImpl::segments() const {
   const MutexLock lock(manifest_mutex_);
-  std::vector<wal::SegmentInfo> infos;
-  for (const snapshot::ManifestSegment& each : manifest_.segments) {
-    infos.push_back({each.number, static_cast<std::uint32_t>(each.salt)});
+  std::vector<Listed> listed;
+  for (const snapshot::ManifestSegment& each : manifest_.archive) {
+    listed.push_back(
+        {{each.number, static_cast<std::uint32_t>(each.salt)}, true, each.first_sequence});
   }
-  return infos;
+  for (const snapshot::ManifestSegment& each : manifest_.segments) {
+    listed.push_back({{each.number, static_cast<std::uint32_t>(each.salt)}, false});
+  }
+  return listed;
 }
 
 void StoreImpl::segment_wanted() {
@@ -437,6 +441,9 @@ Status StoreImpl::maintain_once() {
     run(take_checkpoint());
   }
   run(catalog_->keep_next_index().map([](bool) {}));
+  if (options_.log_retention.compression != Compression::none) {
+    run(compress_next());
+  }
   return first;
 }
 

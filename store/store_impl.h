@@ -95,12 +95,14 @@ class StoreImpl final : public wal::SegmentRegistry, public history::LogSource {
   Status adopt(snapshot::ManifestSnapshot fresh) SELVEDGE_REQUIRES(checkpoint_mutex_);
   [[nodiscard]] bool keeps_older(const snapshot::ManifestSnapshot& snapshot,
                                  std::size_t kept) const;
-  Result<std::uint64_t> let_go_before(std::uint64_t needed);
-  Status drop_segments(const std::vector<std::uint64_t>& numbers);
+  Result<std::uint64_t> let_go_before(std::uint64_t needed) SELVEDGE_REQUIRES(checkpoint_mutex_);
+  Status drop_segments(const std::vector<std::uint64_t>& numbers,
+                       const std::vector<std::uint64_t>& compressed);
+  Status compress_next();
   Status remove_snapshots(const std::vector<std::string>& names);
   Result<std::vector<snapshot::ManifestSegment>> segments_from(std::uint64_t low_water);
   [[nodiscard]] std::uint64_t end() const override { return log_->durable(); }
-  [[nodiscard]] std::vector<wal::SegmentInfo> segments() const override;
+  [[nodiscard]] std::vector<Listed> segments() const override;
   [[nodiscard]] bool grows() const override { return true; }
   [[nodiscard]] std::string wal_path() const { return path_ + "/wal"; }
   [[nodiscard]] std::string snapshots_path() const { return path_ + "/snapshots"; }
@@ -128,6 +130,9 @@ class StoreImpl final : public wal::SegmentRegistry, public history::LogSource {
   graph::BaseCounts counts_;
 
   Mutex checkpoint_mutex_;
+  /// Number of the first segment that recovery from any kept snapshot reads; 0 = not known, and
+  /// nothing is compressed.
+  std::uint64_t recovery_needs_ SELVEDGE_GUARDED_BY(checkpoint_mutex_) = 0;
   std::atomic<std::uint64_t> checkpoints_{0};
   std::atomic<std::uint64_t> checkpoint_log_bytes_{0};  ///< log bytes at the last one
   std::atomic<std::uint64_t> checkpoint_at_us_{0};

@@ -50,13 +50,19 @@ class Seams::Impl {
       }
     }
     if (run) {
-      inside = true;
+      const Inside here;
       run();
-      inside = false;
     }
   }
 
   static inline thread_local bool inside = false;
+  /// Ends with the step, also when that throws.
+  struct Inside {
+    Inside() { inside = true; }
+    ~Inside() { inside = false; }
+    Inside(const Inside&) = delete;
+    Inside& operator=(const Inside&) = delete;
+  };
   base::YieldHook hook_;
   mutable std::mutex mutex_;
   std::vector<Step> steps_;

@@ -505,6 +505,10 @@ std::vector<Workload> standard_workloads() {
     options.log_retention.segments = 2;
     options.snapshots_kept = 3;
   };
+  const auto compresses = [](Options& options) {
+    options.log_retention.segments = 4;
+    options.log_retention.compression = Compression::zstd;
+  };
   const auto compressed = [](Options& options) {
     options.snapshot_compression = Compression::zstd;
   };
@@ -533,6 +537,7 @@ std::vector<Workload> standard_workloads() {
       {"rotation", rotation},
       {"retention", retention},
       {"retention-by-count", retention, keeps_some},
+      {"retention-compressed", retention, compresses},
       {"backups", backups},
       {"backups-streaming", backups, small_buffer},
       {"backups-unsynced", backups, none},

@@ -83,7 +83,7 @@ class Feed {
 };
 
 /// Called with each commit, in a thread of the subscription. An error ends the subscription, with
-/// this commit not counted as processed.
+/// this commit not counted as processed. It must not throw.
 using FeedCallback = std::function<Status(Feed& at_commit)>;
 
 /// Role: a feed that calls. Destruction stops it and waits for a call under way.

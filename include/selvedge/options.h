@@ -32,6 +32,8 @@ struct LogRetention {
   std::uint64_t segments = 0;   ///< 0: no bound by their count
   std::uint64_t bytes = 0;      ///< 0: no bound by their size
   std::chrono::seconds age{0};  ///< since its last entry; 0: no bound by time
+  /// Of segments that are kept, once recovery does not need them; one in each round of maintenance.
+  Compression compression = Compression::none;
 };
 
 struct Options {

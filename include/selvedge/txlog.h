@@ -192,7 +192,8 @@ class Txlog {
   Txlog& operator=(Txlog&&) noexcept;
   ~Txlog();
 
-  /// The oldest entry that is retained, and the newest that is durable; first > last: none.
+  /// The oldest entry that is retained, and the newest that is durable; first > last: none, or the
+  /// segments cannot be read (`entries` says why).
   [[nodiscard]] Sequence first() const;
   [[nodiscard]] Sequence last() const;
   [[nodiscard]] const Uuid& db() const;

@@ -209,6 +209,146 @@ TEST_F(RetentionTest, IndexesOfSegmentsThatAreGoneAreRemovedByTheNextOpen) {
   EXPECT_EQ(std::count(files.begin(), files.end(), "notes.txt"), 1);
 }
 
+// --- compressed segments -----------------------------------------------------------------------
+
+class CompressedTest : public RetentionTest {
+ protected:
+  void SetUp() override {
+    RetentionTest::SetUp();
+    reopen_with([](Options& each) {
+      each.log_retention.everything = true;
+      each.log_retention.compression = Compression::zstd;
+    });
+    make_steady();
+  }
+  void maintain() {
+    for (int round = 0; round < 40; ++round) {
+      must(store->maintain());
+    }
+  }
+  std::vector<std::string> archives() const {
+    std::vector<std::string> names = files_in("/db/history");
+    std::erase_if(names, [](const std::string& name) { return !name.ends_with(".wal.zst"); });
+    return names;
+  }
+  void expect_whole(const Result<Txlog>& log) const {
+    ASSERT_TRUE(log) << log.error().message();
+    EXPECT_EQ(log->first(), Sequence{1});
+    std::uint64_t expected = 1;
+    auto cursor = log->entries();
+    while (cursor->next()) {
+      ASSERT_EQ(cursor->entry().sequence.value, expected++);
+    }
+    EXPECT_TRUE(cursor->status()) << cursor->status().error().message();
+    EXPECT_EQ(expected, log->last().value + 1);
+    for (std::uint64_t from = 1; from < expected; from += 13) {
+      auto one = log->entries({from}, {}, 1);
+      ASSERT_TRUE(one->next());
+      EXPECT_EQ(one->entry().sequence.value, from);
+    }
+  }
+};
+
+TEST_F(CompressedTest, ALedgerIsSmallAndReadsTheSame) {
+  checkpoints(5);
+  const std::uint64_t before = bytes_on_disk();
+  maintain();
+  EXPECT_GE(archives().size(), 5U);
+  EXPECT_LT(bytes_on_disk(), before);
+  expect_whole(store->txlog());
+  reopen();
+  expect_whole(store->txlog());
+  close();
+  expect_whole(Txlog::open("/db", {.file_system = memory.get()}));
+  open();
+}
+
+TEST_F(CompressedTest, WhatRecoveryNeedsIsNotCompressed) {
+  checkpoints(6);
+  maintain();
+  const std::string digest = store->digest();
+  close();
+  const auto snapshots = files_in("/db/snapshots");
+  write_file("/db/snapshots/" + snapshots.back(), 40, "damage");
+  open();
+  EXPECT_EQ(store->digest(), digest);
+  expect_whole(store->txlog());
+}
+
+TEST_F(CompressedTest, ReadersGoOnWhileTheirSegmentIsCompressed) {
+  checkpoints(4);
+  {
+    auto cursor = store->txlog()->entries();
+    std::uint64_t expected = 1;
+    while (cursor->next()) {
+      EXPECT_EQ(cursor->entry().sequence.value, expected++);
+      if (expected % 5 == 0) {
+        must(store->maintain());
+      }
+    }
+    EXPECT_TRUE(cursor->status()) << cursor->status().error().message();
+    EXPECT_EQ(expected, store->stats().durable.value + 1);
+  }
+  EXPECT_FALSE(archives().empty());
+}
+
+TEST_F(CompressedTest, TheyAreLetGoOfLikeOthers) {
+  checkpoints(5);
+  maintain();
+  const std::size_t before = archives().size();
+  ASSERT_GE(before, 4U);
+  close();
+  options.log_retention.everything = false;
+  options.log_retention.segments = 3;
+  open();
+  checkpoints(1);
+  EXPECT_LE(archives().size(), 3U);
+  EXPECT_GT(oldest(), 1U);
+  reopen();
+  EXPECT_LE(archives().size(), 3U);
+}
+
+TEST_F(CompressedTest, OnesThatAreNotListedAreRemovedByTheNextOpen) {
+  checkpoints(4);
+  maintain();
+  write_file("/db/history/000099.wal.zst", 0, "not adopted");
+  write_file("/db/history/000098.wal.zst.tmp", 0, "half");
+  reopen();
+  for (const std::string& name : files_in("/db/history")) {
+    EXPECT_FALSE(name.starts_with("00009")) << name;
+  }
+  expect_whole(store->txlog());
+}
+
+TEST_F(CompressedTest, DamageIsNamedAndStopsNobodyElse) {
+  checkpoints(4);
+  maintain();
+  const std::string path = "/db/history/" + archives()[1];
+  const std::string whole = read_file(path);
+  for (std::size_t at = 0; at < whole.size(); at += 1 + whole.size() / 60) {
+    close();
+    write_file(path, at, std::string(1, static_cast<char>(whole[at] ^ 16)));
+    open();
+    {
+      const auto log = store->txlog();
+      ASSERT_TRUE(log) << log.error().message();
+      auto cursor = log->entries();
+      while (cursor && cursor->next()) {
+      }
+      ASSERT_TRUE(cursor);
+      ASSERT_FALSE(cursor->status()) << "byte " << at;
+      EXPECT_EQ(cursor->status().error().path(), path) << cursor->status().error().message();
+      auto rest = log->entries(log->last());
+      EXPECT_TRUE(rest->next());
+    }
+    write_segments(1);
+    must(store->checkpoint());
+    write_file(path, at, whole.substr(at, 1));
+  }
+  reopen();
+  expect_whole(store->txlog());
+}
+
 // --- readers -----------------------------------------------------------------------------------
 
 TEST_F(RetentionTest, WhatARunningReaderHasNotReadStays) {

@@ -50,6 +50,13 @@ inline std::vector<Anomaly> anomalies(const History& history,
   return found ? *std::move(found) : std::vector<Anomaly>{};
 }
 
+/// It writes something twice.
+inline void expect_refused(const History& history) {
+  const auto found = find_anomalies(history, Isolation::snapshot);
+  ASSERT_FALSE(found);
+  EXPECT_EQ(found.error().code(), ErrorCode::invalid_argument);
+}
+
 inline void expect_good(const History& history, Isolation isolation = Isolation::serializable) {
   for (const Anomaly& each : anomalies(history, isolation)) {
     ADD_FAILURE() << each.text;

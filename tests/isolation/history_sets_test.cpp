@@ -136,9 +136,7 @@ TEST(HistorySets, ANumberIsGivenOnce) {
   for (const History& history : {serial({{{Op::insert(1, 1, 2)}}, {{Op::join(1, 1)}}}),
                                  serial({{{Op::join(1, 1)}}, {{Op::join(2, 1)}}}),
                                  serial({{{Op::make(1, 1, 2)}}, {{Op::remake(1, 1, 2, 1)}}})}) {
-    const auto found = find_anomalies(history, Isolation::snapshot);
-    ASSERT_FALSE(found);
-    EXPECT_EQ(found.error().code(), ErrorCode::invalid_argument);
+    expect_refused(history);
   }
 }
 

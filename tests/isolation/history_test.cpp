@@ -231,9 +231,7 @@ TEST(History, TheCircleIsToldStepByStep) {
 TEST(History, ThatWritesSomethingTwiceCannotBeChecked) {
   for (const History& history : {serial({{{Op::append(1, 1)}}, {{Op::append(1, 1)}}}),
                                  serial({{{Op::insert(1, 1, 2), Op::insert(3, 1, 4)}}})}) {
-    const auto found = find_anomalies(history, Isolation::snapshot);
-    ASSERT_FALSE(found);
-    EXPECT_EQ(found.error().code(), ErrorCode::invalid_argument);
+    expect_refused(history);
   }
 }
 

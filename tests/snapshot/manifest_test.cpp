@@ -123,7 +123,7 @@ TEST_F(ManifestTest, AWrongChecksumNamesBoth) {
 
 TEST_F(ManifestTest, ANewerVersionIsNotTouched) {
   save();
-  forge("\"version\": 1", "\"version\": 2,\n \"shards\": []");
+  forge("\"version\": 1", "\"version\": 3,\n \"shards\": []");
   expect_refused(ErrorCode::newer_format, "newer format");
 }
 
