@@ -19,6 +19,7 @@ Status schema_changes(Trial& trial) {
   SELVEDGE_TRY(const NodeId a, node(trial, "N", 1));
   SELVEDGE_TRY(make(trial, SchemaSpec::node_index("N", {"v"})));
   SELVEDGE_TRY(trial.alone([&](Store& store) { return store.set(a, "v", 2); }));
+  SELVEDGE_TRY(trial.sync());
   SELVEDGE_TRY(make(trial, SchemaSpec::node_unique("N", {"v"})));
   SELVEDGE_TRY(node(trial, "N", 1));
   SELVEDGE_TRY(trial.alone([&](Store& store) { return store.drop_schema("unique nodes N(v)"); }));
