@@ -264,6 +264,7 @@ Status Attempt::apply_schema() {
     return {};
   }
   std::vector<graph::SchemaObjectPtr> all;
+  all.reserve(objects.size());
   for (const auto& [id, object] : objects) {
     all.push_back(object);
   }

@@ -78,7 +78,10 @@ Status refused_schema_changes(Trial& trial) {
     return fail(ErrorCode::invalid_argument, "a broken constraint is not refused");
   }
   SELVEDGE_TRY(trial.alone([&](Store& store) { return store.set(twin, "v", 2); }));
-  return make(trial, SchemaSpec::node_unique("N", {"v"}));
+  SELVEDGE_TRY(make(trial, SchemaSpec::node_unique("N", {"v"})));
+  // No step: what is refused has changed nothing.
+  static_cast<void>(trial.store().create_node({"N"}, {{"v", 1}}));
+  return must(node(trial, "N", 3));
 }
 
 /// What unfinished transactions have taken of a unique constraint is free after a crash.

@@ -47,12 +47,12 @@ class Verified {
                                                        const Ledger& ledger, Bounds bounds,
                                                        std::size_t& steps);
 
+/// Reads the whole log: every entry that is retained, once, in order.
+[[nodiscard]] std::optional<std::string> read_log(const Store& store);
+
 /// Opens a copy below `root`. It must show the state of its step; if its backup did not return, it
 /// may be refused instead.
-[[nodiscard]] /// Reads the whole log: every entry that is retained, once, in order.
-std::optional<std::string> read_log(const Store& store);
-
-std::optional<std::string> compare_copy(FileSystem& files, const std::string& root,
+[[nodiscard]] std::optional<std::string> compare_copy(FileSystem& files, const std::string& root,
                                                       const Workload& workload,
                                                       const Ledger& ledger, const Copy& copy,
                                                       bool finished);
