@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "graph/image.h"
+#include "graph/schema.h"
 
 namespace selvedge::history {
 
@@ -23,6 +24,8 @@ EntryKind kind_of(ChangeKind kind, graph::GroupKind group) {
     case ChangeKind::delete_edge: return EntryKind::delete_edge;
     case ChangeKind::define_name: return EntryKind::define_name;
     case ChangeKind::update_embedding: return EntryKind::update_embedding;
+    case ChangeKind::define_schema: return EntryKind::define_schema;
+    case ChangeKind::drop_schema: return EntryKind::drop_schema;
     case ChangeKind::group:
       switch (group) {
         case graph::GroupKind::bulk_create_nodes: return EntryKind::bulk_create_nodes;
@@ -57,6 +60,10 @@ bool about_entity(const graph::Change& change) {
   return change.is_node() || change.is_edge() || change.kind == ChangeKind::update_embedding;
 }
 
+bool about_schema(const graph::Change& change) {
+  return change.kind == ChangeKind::define_schema || change.kind == ChangeKind::drop_schema;
+}
+
 graph::FrameShape shape_of(const wal::FrameHeader& header) {
   return {(header.flags & wal::frame_flags::begin) != 0,
           (header.flags & wal::frame_flags::commit) != 0,
@@ -68,6 +75,7 @@ graph::FrameShape shape_of(const wal::FrameHeader& header) {
 void ChangeReader::clear() {
   changes_.clear();
   scratch_.clear();
+  specs_.clear();
 }
 
 Result<LoggedImage> ChangeReader::image(std::span<const std::byte> bytes, bool node) const {
@@ -75,9 +83,36 @@ Result<LoggedImage> ChangeReader::image(std::span<const std::byte> bytes, bool n
   return LoggedImage(&names_, bytes);
 }
 
+Result<SchemaSpec> ChangeReader::schema(std::span<const std::byte> definition) const {
+  graph::Definition defined;
+  if (!graph::take_definition(definition, defined)) {
+    return fail(ErrorCode::corruption, "an index or constraint that no store defines");
+  }
+  SchemaSpec spec;
+  spec.kind = defined.kind;
+  spec.entity = defined.entity;
+  spec.target = text_of(names_, defined.edges() ? NameKind::type : NameKind::label, defined.target);
+  for (const std::uint32_t key : defined.keys) {
+    spec.keys.emplace_back(text_of(names_, NameKind::key, key));
+  }
+  spec.index = defined.index;
+  spec.type = defined.type;
+  spec.name = std::move(defined.name);
+  return spec;
+}
+
 Status ChangeReader::add(const graph::Change& change, std::uint64_t sequence) {
   LoggedChange read;
   read.kind = kind_of(change.kind, {});
+  if (about_schema(change)) {
+    read.schema_id = change.type;
+    if (change.kind == ChangeKind::define_schema) {
+      SELVEDGE_TRY(SchemaSpec spec, schema(change.after));
+      read.schema = &specs_.emplace_back(std::move(spec));
+    }
+    changes_.push_back(read);
+    return {};
+  }
   if (change.kind == ChangeKind::update_embedding) {
     read.node = {change.id};
     read.key = text_of(names_, NameKind::key, change.type);
@@ -179,7 +214,7 @@ Result<bool> EntryDecoder::concerns(const EntryFilter& filter) const {
 Status EntryDecoder::read_change() {
   return graph::decode_entry(view_,
                              [&](const graph::Change& change, std::uint64_t sequence) -> Status {
-                               if (about_entity(change)) {
+                               if (about_entity(change) || about_schema(change)) {
                                  return changes_.add(change, sequence);
                                }
                                if (change.kind == ChangeKind::define_name) {

@@ -31,6 +31,8 @@ inline bool keep_going(Result<bool> step, Status& status) {
 graph::FrameShape shape_of(const wal::FrameHeader& header);
 /// Of a node, of an edge, or of an embedding.
 bool about_entity(const graph::Change& change);
+/// Of an index or constraint.
+bool about_schema(const graph::Change& change);
 
 /// Role: turns changes, as the log has them, into ones that can be read.
 /// Invariants: what it gives lives until `clear`, and as long as the payload. Images are verified.
@@ -46,9 +48,11 @@ class ChangeReader {
 
  private:
   Result<LoggedImage> image(std::span<const std::byte> bytes, bool node) const;
+  Result<SchemaSpec> schema(std::span<const std::byte> definition) const;
   const graph::Names& names_;
   std::vector<LoggedChange> changes_;
   std::deque<std::vector<std::byte>> scratch_;  ///< before-images that were differences
+  std::deque<SchemaSpec> specs_;
 };
 
 /// Role: the entries of one frame, one after another.

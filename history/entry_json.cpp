@@ -20,7 +20,7 @@ namespace {
 using Writer = rapidjson::Writer<rapidjson::StringBuffer>;
 using graph::NameKind;
 
-constexpr std::array<std::pair<EntryKind, std::string_view>, 17> kind_names = {{
+constexpr std::array<std::pair<EntryKind, std::string_view>, 19> kind_names = {{
     {EntryKind::tx_begin, "tx_begin"},
     {EntryKind::tx_commit, "tx_commit"},
     {EntryKind::tx_abort, "tx_abort"},
@@ -37,6 +37,8 @@ constexpr std::array<std::pair<EntryKind, std::string_view>, 17> kind_names = {{
     {EntryKind::detach_delete_node, "detach_delete_node"},
     {EntryKind::define_name, "define_name"},
     {EntryKind::update_embedding, "update_embedding"},
+    {EntryKind::define_schema, "define_schema"},
+    {EntryKind::drop_schema, "drop_schema"},
     {EntryKind::other, "other"},
 }};
 
@@ -94,8 +96,36 @@ void put_vector(Writer& to, std::span<const std::byte> floats) {
   to.RawValue(text.data(), text.size(), rapidjson::kObjectType);
 }
 
+void put_schema(Writer& to, const LoggedChange& change) {
+  put(to, "id", std::uint64_t{change.schema_id});
+  if (change.schema == nullptr) {
+    return;
+  }
+  const SchemaSpec& spec = *change.schema;
+  put(to, "what", to_string(spec.kind));
+  put(to, "name", std::string_view(spec.name));
+  put(to, "on", spec.entity == EntityKind::node ? "nodes" : "edges");
+  put(to, "target", std::string_view(spec.target));
+  to.Key("keys");
+  to.StartArray();
+  for (const std::string& key : spec.keys) {
+    put_text(to, key);
+  }
+  to.EndArray();
+  if (spec.kind == SchemaKind::index || spec.kind == SchemaKind::unique) {
+    put(to, "index", spec.index == IndexKind::ordered ? "ordered" : "hash");
+  }
+  if (spec.kind == SchemaKind::type) {
+    put(to, "type", to_string(spec.type));
+  }
+}
+
 /// The members of one change, into an object that is open.
 void put_change(Writer& to, const LoggedChange& change) {
+  if (change.kind == EntryKind::define_schema || change.kind == EntryKind::drop_schema) {
+    put_schema(to, change);
+    return;
+  }
   if (change.kind == EntryKind::update_embedding) {
     put(to, "node", change.node.value);
     put(to, "key", change.key);

@@ -53,7 +53,7 @@ Result<bool> FeedImpl::take_plain() {
     metadata_.clear();
     SELVEDGE_TRY(
         graph::decode_entry(entry, [&](const graph::Change& change, std::uint64_t sequence) {
-          if (about_entity(change)) {
+          if (about_entity(change) || about_schema(change)) {
             return borrowed_.add(change, sequence);
           }
           borrowed_.add_other(static_cast<std::uint8_t>(entry.kind));
@@ -72,7 +72,7 @@ Status FeedImpl::take_transaction() {
   SELVEDGE_TRY(auto notes,
                graph::decode_frame(shape_of(frames_.frame().header), frames_.frame().payload,
                                    [&](const graph::Change& change, std::uint64_t sequence) {
-                                     if (about_entity(change)) {
+                                     if (about_entity(change) || about_schema(change)) {
                                        return borrowed_.add(change, sequence);
                                      }
                                      borrowed_.add_other(static_cast<std::uint8_t>(change.kind));
@@ -109,7 +109,7 @@ Status FeedImpl::take_streamed() {
                               if (!fits) {
                                 return {};
                               }
-                              if (about_entity(change)) {
+                              if (about_entity(change) || about_schema(change)) {
                                 return copied_.add(change, sequence);
                               }
                               copied_.add_other(static_cast<std::uint8_t>(change.kind));

@@ -59,6 +59,7 @@ void NetChanges::clear() {
   items_.clear();
   places_.clear();
   copied_.clear();
+  specs_.clear();
   order_.clear();
   at_ = 0;
   held_bytes_ = 0;
@@ -87,6 +88,9 @@ Status NetChanges::add(const graph::Change& change, std::uint64_t sequence) {
     items_.push_back(read);
     items_.back().before = own(read.before);
     items_.back().after = own(read.after);
+    if (read.schema != nullptr && copies_) {
+      items_.back().schema = &specs_.emplace_back(*read.schema);
+    }
     held_bytes_ += sizeof(LoggedChange) + 64;
   } else {
     items_[place->second].after = own(read.after);

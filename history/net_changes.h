@@ -56,6 +56,7 @@ class NetChanges {
   std::vector<LoggedChange> items_;
   tsl::robin_map<std::uint64_t, std::size_t> places_;
   std::deque<std::vector<std::byte>> copied_;
+  std::deque<SchemaSpec> specs_;
   std::vector<std::size_t> order_;
   std::size_t at_ = 0;
   std::uint64_t held_bytes_ = 0;

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/mutants.h"
+#include "base/progress_meter.h"
 #include "base/yield_point.h"
 #include "graph/change.h"
 #include "txn/schema_checks.h"
@@ -39,7 +40,11 @@ constexpr std::chrono::milliseconds round_time{1};
 class SchemaChanges::Filler {
  public:
   Filler(graph::Graph& graph, SchemaObject& object, const SchemaOptions& options)
-      : graph_(graph), object_(object), options_(options), slot_(graph.epochs.acquire()) {}
+      : graph_(graph),
+        object_(object),
+        options_(options),
+        meter_(options.progress, Activity::create_schema),
+        slot_(graph.epochs.acquire()) {}
   ~Filler() { graph_.epochs.release(slot_); }
   Filler(const Filler&) = delete;
   Filler& operator=(const Filler&) = delete;
@@ -48,11 +53,12 @@ class SchemaChanges::Filler {
     const bool edges = object_.definition.edges();
     const std::uint64_t end = edges ? graph_.edge_end() : graph_.node_end();
     object_.total.store(end, std::memory_order_relaxed);
+    meter_.step("records", ProgressUnit::records, end);
     {
       const graph::PinGuard pin(graph_.epochs, slot_);
       for (std::uint64_t i = 0; i < end; ++i) {
         if (i % repin_interval_records == 0) {
-          report(i, end);
+          report(i);
           graph_.epochs.repin(slot_);
         }
         base::yield_point("schema.fill");
@@ -63,8 +69,10 @@ class SchemaChanges::Filler {
       }
     }
     SELVEDGE_TRY(settle_undecided());
-    report(end, end);
-    return verdict();
+    report(end);
+    SELVEDGE_TRY(verdict());
+    meter_.finish();
+    return {};
   }
 
  private:
@@ -75,11 +83,8 @@ class SchemaChanges::Filler {
                                                           : graph_.nodes.at(slot).generation());
   }
 
-  void report(std::uint64_t done, std::uint64_t total) {
-    object_.done.store(done, std::memory_order_relaxed);
-    if (options_.progress) {
-      options_.progress({done, total});
-    }
+  void report(std::uint64_t done) {
+    meter_.add(done - object_.done.exchange(done, std::memory_order_relaxed));
   }
 
   /// Everything that a view may see or that may come back has its entry; what counts now, or may
@@ -211,6 +216,7 @@ class SchemaChanges::Filler {
   graph::Graph& graph_;
   SchemaObject& object_;
   const SchemaOptions& options_;
+  base::ProgressMeter meter_;
   graph::ReaderSlot* const slot_;
   std::vector<std::uint64_t> undecided_;
   std::vector<std::uint64_t> broken_;

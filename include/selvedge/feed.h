@@ -48,7 +48,7 @@ struct FeedCommit {
 /// Each entity comes once in a commit, with the state before the transaction and the one after it;
 /// what the transaction took back itself does not come. In this order: nodes created or changed,
 /// edges created or changed, edges deleted, nodes deleted; so each can be applied when it comes.
-/// Entries of other kinds (`EntryKind::other`) come last.
+/// Embeddings, and what becomes of indexes and constraints, come as commits of their own.
 /// Invariants: commits come in commit order, each once, none before it is durable. A feed that is
 ///   opened behind the last commit that was processed goes on with the next one, also after a
 ///   crash of either side.

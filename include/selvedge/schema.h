@@ -3,13 +3,13 @@
 
 #include <chrono>
 #include <cstdint>
-#include <functional>
 #include <string>
 #include <string_view>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
+#include <selvedge/progress.h>
 #include <selvedge/types.h>
 #include <selvedge/value.h>
 
@@ -99,17 +99,12 @@ struct SchemaInfo {
   std::uint64_t total = 0;
 };
 
-struct SchemaProgress {
-  std::uint64_t done = 0;  ///< records
-  std::uint64_t total = 0;
-};
-
 struct SchemaOptions {
   /// How long unfinished transactions are waited for that have changed what a constraint or index
   /// depends on, before this; then it is a `conflict`.
   std::chrono::milliseconds wait{1000};
-  /// Called now and then, and at the end, in the calling thread.
-  std::function<void(const SchemaProgress&)> progress = {};
+  /// In the calling thread; the step is "records".
+  ProgressCallback progress = {};
 };
 
 /// What is asked about one key. Borrowed: for parameters.

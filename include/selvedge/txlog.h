@@ -13,6 +13,7 @@
 
 #include <selvedge/error.h>
 #include <selvedge/file_system.h>
+#include <selvedge/schema.h>
 #include <selvedge/types.h>
 #include <selvedge/uuid.h>
 #include <selvedge/value.h>
@@ -48,6 +49,8 @@ enum class EntryKind : std::uint8_t {
   detach_delete_node,  ///< a node with its edges
   define_name,
   update_embedding,
+  define_schema,  ///< an index or constraint
+  drop_schema,
   other,  ///< anything else: `LogEntry::code` and `payload` have it
 };
 std::string_view to_string(EntryKind kind);
@@ -87,8 +90,9 @@ class LoggedImage {
 
 /// What happened to one entity. Borrowed: until the cursor's next step.
 struct LoggedChange {
-  EntryKind kind = EntryKind::other;  ///< create, update, delete x node, edge; update_embedding
-  NodeId node;                        ///< of a change of a node, and of an embedding
+  /// create, update, delete x node, edge; update_embedding; define_schema, drop_schema.
+  EntryKind kind = EntryKind::other;
+  NodeId node;  ///< of a change of a node, and of an embedding
   EdgeId edge;
   NodeId source;  ///< source, target and type: of edges
   NodeId target;
@@ -98,7 +102,11 @@ struct LoggedChange {
   Sequence before_sequence;           ///< that `before` had: which entry or commit wrote it
   std::string_view key;               ///< of an embedding
   std::span<const std::byte> vector;  ///< of an embedding: float32 each; empty = removed
-  std::uint8_t code = 0;              ///< of kind `other`: the kind as it is in the log
+  /// Of an index or constraint: its id, which another may get once it is dropped, and what it is;
+  /// null of a drop.
+  std::uint32_t schema_id = 0;
+  const SchemaSpec* schema = nullptr;
+  std::uint8_t code = 0;  ///< of kind `other`: the kind as it is in the log
   [[nodiscard]] bool is_node() const {
     return static_cast<bool>(node) && kind != EntryKind::update_embedding;
   }
@@ -114,7 +122,7 @@ struct LogEntry {
   Uuid db;                          ///< the store
   Timestamp timestamp;              ///< of the commit; of a streamed entry, when it was logged
 
-  /// Of one entity, or of each member of a bulk entry and of a detach.
+  /// Of one entity, index or constraint, or of each member of a bulk entry and of a detach.
   std::span<const LoggedChange> changes;
   std::span<const std::pair<std::string, std::string>> metadata;  ///< of tx_begin
   std::uint64_t operations = 0;                                   ///< of tx_commit

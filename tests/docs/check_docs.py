@@ -18,7 +18,7 @@ COMMAND = re.compile(r"\./dev ([a-z]+)")
 HELP_LINE = re.compile(r"^  ([a-z]+) ", re.MULTILINE)
 CPP_BLOCK = re.compile(r"^```cpp\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 TEXT_BLOCK = re.compile(r"^```text\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-PROGRAMS = ("examples/*.cpp", "tests/testkit/guide_test.cpp")
+PROGRAMS = ("examples/*.cpp", "tests/testkit/guide_test.cpp", "tests/config/config_test.cpp")
 
 
 def without_code(text):

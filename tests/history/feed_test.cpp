@@ -426,5 +426,21 @@ TEST_F(FeedTest, TheStoreStaysOpenWhileAFeedIsAlive) {
   EXPECT_EQ(store->feed({1}).error().code(), ErrorCode::closed);
 }
 
+TEST_F(FeedTest, IndexesAndConstraintsAreCommitsOfTheirOwn) {
+  must(store->create_schema(SchemaSpec::node_index("Person", {"name"})));
+  must(store->drop_schema(store->schema()[0].spec.name));
+  Feed changes = feed();
+  ASSERT_TRUE(changes.next());
+  ASSERT_TRUE(changes.next_change());
+  EXPECT_EQ(changes.change().kind, EntryKind::define_schema);
+  EXPECT_EQ(changes.change().schema->target, "Person");
+  EXPECT_FALSE(changes.next_change());
+  ASSERT_TRUE(changes.next());
+  ASSERT_TRUE(changes.next_change());
+  EXPECT_EQ(changes.change().kind, EntryKind::drop_schema);
+  EXPECT_EQ(changes.change().schema_id, 1U);
+  EXPECT_FALSE(changes.next());
+}
+
 }  // namespace
 }  // namespace selvedge

@@ -436,6 +436,56 @@ TEST_F(TxlogTest, EveryEntryIsOneLineOfJson) {
                                R"(","kind":"update_node","seq":4,"timestamp":)"));
 }
 
+TEST_F(TxlogTest, IndexesAndConstraintsComeAsTheyWereDefined) {
+  must(store->create_schema(SchemaSpec::node_unique("Person", {"name", "born"})));
+  must(store->create_schema(SchemaSpec::edge_type("KNOWS", "since", ValueType::int64)));
+  const std::vector<SchemaInfo> schema = store->schema();
+  must(store->drop_schema(schema[0].spec.name));
+  auto cursor =
+      log().entries({1}, {}, 0, {.kinds = {EntryKind::define_schema, EntryKind::drop_schema}});
+  ASSERT_TRUE(cursor);
+  std::uint32_t first_id = 0;
+  for (const SchemaInfo& each : schema) {
+    ASSERT_TRUE(cursor->next());
+    EXPECT_EQ(cursor->entry().kind, EntryKind::define_schema);
+    const LoggedChange& change = cursor->entry().changes[0];
+    ASSERT_NE(change.schema, nullptr);
+    EXPECT_EQ(*change.schema, each.spec);
+    EXPECT_EQ(cursor->entry().sequence, each.defined);
+    first_id = first_id == 0 ? change.schema_id : first_id;
+  }
+  ASSERT_TRUE(cursor->next());
+  EXPECT_EQ(cursor->entry().kind, EntryKind::drop_schema);
+  EXPECT_EQ(cursor->entry().changes[0].schema_id, first_id);
+  EXPECT_EQ(cursor->entry().changes[0].schema, nullptr);
+  EXPECT_FALSE(cursor->next());
+}
+
+TEST_F(TxlogTest, IndexesAndConstraintsAreReadableAsJson) {
+  must(store->create_schema(
+      {SchemaKind::index, EntityKind::node, "Person", {"name"}, IndexKind::hash, {}, "by_name"}));
+  must(store->create_schema({SchemaKind::type,
+                             EntityKind::edge,
+                             "KNOWS",
+                             {"since"},
+                             IndexKind::ordered,
+                             ValueType::int64,
+                             "since_is_int"}));
+  must(store->drop_schema("by_name"));
+  auto cursor =
+      log().entries({1}, {}, 0, {.kinds = {EntryKind::define_schema, EntryKind::drop_schema}});
+  ASSERT_TRUE(cursor);
+  for (const char* expected :
+       {R"({"id":1,"what":"index","name":"by_name","on":"nodes","target":"Person",)"
+        R"("keys":["name"],"index":"hash"})",
+        R"({"id":2,"what":"type","name":"since_is_int","on":"edges","target":"KNOWS",)"
+        R"("keys":["since"],"type":"int64"})",
+        R"({"id":1})"}) {
+    ASSERT_TRUE(cursor->next());
+    EXPECT_EQ(payload_json(cursor->entry()), expected);
+  }
+}
+
 TEST_F(TxlogTest, KindsHaveWords) {
   for (int i = 0; i <= static_cast<int>(EntryKind::other); ++i) {
     const auto kind = static_cast<EntryKind>(i);

@@ -32,7 +32,8 @@ TEST_F(IndexTest, FindsWhatWasThereBefore) {
   }
   std::uint64_t reported = 0;
   SchemaOptions options;
-  options.progress = [&](const SchemaProgress& progress) {
+  options.progress = [&](const Progress& progress) {
+    EXPECT_EQ(progress.activity, Activity::create_schema);
     EXPECT_GE(progress.done, reported);
     EXPECT_LE(progress.done, progress.total);
     reported = progress.done;
