@@ -60,6 +60,22 @@ Result<std::unique_ptr<StoreImpl>> StoreImpl::open(const std::string& path,
   return store;
 }
 
+Result<std::unique_ptr<StoreImpl>> StoreImpl::open_as_of(const std::string& path,
+                                                         const PointInTime& point,
+                                                         Options options) {
+  if (options.salvage) {
+    return fail(ErrorCode::invalid_argument, "a store that is opened as it was is not salvaged");
+  }
+  options.read_only = true;
+  std::unique_ptr<StoreImpl> store(new StoreImpl(path, options));
+  store->as_of_ = point;
+  SELVEDGE_TRY(store->prepare_directory());
+  SELVEDGE_TRY(store->load_and_recover());
+  SELVEDGE_TRY(store->start_log());
+  store->opened_ = true;
+  return store;
+}
+
 /// Leaves a locked directory with a manifest, or an error and no change.
 Status StoreImpl::prepare_directory() {
   SELVEDGE_TRY(const FileKind kind, files_.kind(path_));
@@ -138,7 +154,8 @@ Status StoreImpl::load_and_recover() {
     Status status = recover_once();
     const bool again = !status && attempt < attempts &&
                        (status.error().code() == ErrorCode::corruption ||
-                        status.error().code() == ErrorCode::not_found);
+                        status.error().code() == ErrorCode::not_found ||
+                        status.error().code() == ErrorCode::not_retained);
     if (!again) {
       return status;
     }
@@ -149,6 +166,12 @@ Status StoreImpl::recover_once() {
   const bool created = report_.created;
   SELVEDGE_TRY(auto manifest, snapshot::Manifest::load(files_, path_));
   recovery::RecoveryInput input{files_, path_, manifest, options_, graph_};
+  std::unique_ptr<PastFiles> past;
+  if (as_of_) {
+    SELVEDGE_TRY(past, PastFiles::open(files_, path_, manifest, *as_of_));
+    input.past = past.get();
+    input.until = past->point();
+  }
   SELVEDGE_TRY(auto recovered, recovery::recover(input));
   counts_ = std::move(recovered.counts);
   losers_ = std::move(recovered.open_transactions);
