@@ -49,8 +49,29 @@ StoreImpl::~StoreImpl() {
 
 // --- the way of an open ------------------------------------------------------------------------
 
+namespace {
+
+/// What would mean nothing is refused before anything is touched.
+Status check_times(const Options& options) {
+  const std::pair<const char*, std::int64_t> times[] = {
+      {"batch_interval", options.batch_interval.count()},
+      {"transaction_age_max", options.transaction_age_max.count()},
+      {"checkpoint_interval", options.checkpoint_interval.count()},
+      {"snapshot_age", options.snapshot_age.count()},
+      {"log_retention.age", options.log_retention.age.count()}};
+  for (const auto& [name, count] : times) {
+    if (count < 0) {
+      return fail(ErrorCode::invalid_argument, std::string("Options::") + name + " is negative");
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
 Result<std::unique_ptr<StoreImpl>> StoreImpl::open(const std::string& path,
                                                    const Options& options) {
+  SELVEDGE_TRY(check_times(options));
   std::unique_ptr<StoreImpl> store(new StoreImpl(path, options));
   SELVEDGE_TRY(store->prepare_directory());
   SELVEDGE_TRY(store->load_and_recover());

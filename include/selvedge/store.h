@@ -318,7 +318,8 @@ struct CheckReport {
 class Store final : public Writer {
  public:
   /// Errors: locked, not_a_store, newer_format, corruption (file, offset, expected, found),
-  /// permission_denied, not_found (missing and `create_if_missing` is off), disk_full, io.
+  /// permission_denied, not_found (missing and `create_if_missing` is off), disk_full, io;
+  /// invalid_argument: an option that means nothing (a time below 0).
   static Result<Store> open(const std::string& path, const Options& options = {});
   /// The store in this directory as it was: with everything that had committed by then, and
   /// nothing else; also its indexes and constraints. For reading: writes return `read_only`.
