@@ -25,5 +25,6 @@ inline Result<NodeId> node(Trial& trial, const char* label, std::int64_t value) 
 
 /// Those about indexes and constraints.
 std::vector<Workload> schema_workloads();
+std::vector<Workload> time_workloads();
 
 }  // namespace selvedge::testkit

@@ -23,6 +23,7 @@ Manager::Manager(graph::Graph& graph, wal::Log& log, const ManagerOptions& optio
       options_(options),
       validation_(graph),
       reclaim_slot_(graph.epochs.acquire()),
+      kept_from_(log.appended()),
       expiry_slot_(graph.epochs.acquire()) {
   graph_.set_status_sink(&Manager::status_free, this);
 }

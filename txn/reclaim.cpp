@@ -71,7 +71,7 @@ bool entry_is(const EntryList::HeadWord& head, std::uint32_t position, std::uint
 }  // namespace
 
 std::uint64_t Manager::horizon() {
-  const std::uint64_t floor = readable();  // before the slots are looked at
+  const std::uint64_t floor = readable_from();  // before the slots are looked at
   return graph_.epochs.horizon(floor);
 }
 
@@ -88,6 +88,7 @@ void Manager::reclaim(Reclaim how) noexcept try {
     } else if (!lock.try_lock()) {
       return;
     }
+    advance_kept();
     settle_finished(how);
   }
   how == Reclaim::mine ? graph_.epochs.collect_mine() : graph_.epochs.collect();
@@ -99,7 +100,7 @@ void Manager::settle_finished(Reclaim how) {
   constexpr std::size_t batch = 256;
   const graph::OperationScope scope(graph_.schema);
   const graph::PinGuard pin(graph_.epochs, reclaim_slot_);
-  const std::uint64_t floor = readable();
+  const std::uint64_t floor = readable_from();
   const std::uint64_t reached =
       base::mutant(base::Mutant::horizon_ignores_views) ? floor : graph_.epochs.horizon(floor);
   for (std::size_t home = 0; home < base::shard_count; ++home) {

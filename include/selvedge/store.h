@@ -16,6 +16,7 @@
 
 #include <selvedge/error.h>
 #include <selvedge/feed.h>
+#include <selvedge/history.h>
 #include <selvedge/options.h>
 #include <selvedge/read.h>
 #include <selvedge/report.h>
@@ -275,7 +276,8 @@ struct RetryOptions {
 struct StoreStats {
   Sequence visible;
   Sequence durable;
-  Sequence horizon;  ///< everything at or before it is settled or about to be
+  Sequence horizon;        ///< everything at or before it is settled or about to be
+  Sequence readable_from;  ///< the oldest that `read_at` opens
   std::uint64_t log_entries = 0;
   std::uint64_t log_bytes = 0;
   std::uint64_t log_writes = 0;
@@ -321,6 +323,18 @@ class Store final : public Writer {
   /// permission_denied, not_found (missing and `create_if_missing` is off), disk_full, io;
   /// invalid_argument: an option that means nothing (a time below 0).
   static Result<Store> open(const std::string& path, const Options& options = {});
+  /// The store in this directory as it was: with everything that had committed by then, and
+  /// nothing else; also its indexes and constraints. For reading: writes return `read_only`.
+  /// Nothing on disk changes, and whoever has the store open, here or elsewhere, is not hindered.
+  /// Cost: loads the newest snapshot that suits and reads the log from it to that point; with no
+  /// such snapshot, the log from its beginning, if it is all there.
+  /// Errors: those of `open`; `not_retained`, naming the oldest sequence that can be had;
+  /// `invalid_argument` behind the end of the log. docs/history.md, "The store as it was".
+  static Result<Store> open_as_of(const std::string& path, Sequence at,
+                                  const Options& options = {});
+  /// At the last commit by this time (`Txlog::sequence_at`).
+  static Result<Store> open_as_of(const std::string& path, Timestamp at,
+                                  const Options& options = {});
   Store(Store&&) noexcept;
   Store& operator=(Store&&) noexcept;
   ~Store();
@@ -333,6 +347,11 @@ class Store final : public Writer {
   Status close();
 
   [[nodiscard]] ReadView read() const;
+  /// The state at a sequence of the past, as long as memory has it (`Options::versions_kept`,
+  /// `version_age`; with neither, only the present). An index that was dropped since is not there.
+  /// Errors: `not_retained`, naming the oldest sequence that can be read; `invalid_argument` for
+  /// one that cannot be read yet. Cost: that of `read`. docs/concurrency.md, "Views of the past".
+  [[nodiscard]] Result<ReadView> read_at(Sequence sequence) const;
   Result<Transaction> begin(TransactionOptions options = {});
 
   /// Runs `function(Transaction&)`, commits, and runs it again after a conflict. The function
