@@ -309,7 +309,7 @@ TEST_F(Homes, ADeleteIsSettledBeforeTheCreationAndTheUpdatesThatItFollows) {
   std::vector<NodeId> nodes;
   std::vector<EdgeId> edges;
   elsewhere([&] {
-    for (int i = 0; i < 20; ++i) {
+    for (int i = 0; i < 12; ++i) {  // fewer ends than make it settle them
       nodes.push_back(node());
       const auto edge = store_->create_edge(nodes.front(), "E", nodes.back(), {{"w", i}});
       ASSERT_TRUE(edge);
@@ -326,7 +326,7 @@ TEST_F(Homes, ADeleteIsSettledBeforeTheCreationAndTheUpdatesThatItFollows) {
   ASSERT_TRUE(store_->remove_label(nodes[2], "L"));
   commit_much();  // settles the deletes, and gives their slots out again
   const std::uint64_t waiting = store_->stats().finished_waiting;
-  EXPECT_GE(waiting, 100U) << "what the other thread left is still there";
+  EXPECT_GE(waiting, 60U) << "what the other thread left is still there";
   std::vector<EdgeId> again;
   for (int i = 0; i < 20; ++i) {
     const auto edge = store_->create_edge(nodes[0], "E", nodes[5], {{"w", -i}});
@@ -341,8 +341,8 @@ TEST_F(Homes, ADeleteIsSettledBeforeTheCreationAndTheUpdatesThatItFollows) {
   for (std::size_t i = 0; i < again.size(); ++i) {
     EXPECT_EQ((*view.get(again[i]))["w"].as_int64(), static_cast<std::int64_t>(i));
   }
-  EXPECT_EQ(view.edge_count("E"), 10U + 20U - 1U);
-  EXPECT_EQ(view.node_count("L"), 18U);
+  EXPECT_EQ(view.edge_count("E"), 12U - 6U - 1U + 20U);
+  EXPECT_EQ(view.node_count("L"), 10U);
 }
 
 TEST_F(Homes, WhatAThreadLeavesIsSettledByOthersWhenItIsFarBehind) {
@@ -354,7 +354,6 @@ TEST_F(Homes, WhatAThreadLeavesIsSettledByOthersWhenItIsFarBehind) {
 }
 
 TEST_F(Homes, ThreadsUndoEachOthersWorkAndAllOfItSettles) {
-  constexpr int rounds = 2'000;
   std::vector<NodeId> hubs{node(), node()};
   std::mutex mutex;
   std::vector<EdgeId> left;
