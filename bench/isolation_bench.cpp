@@ -153,20 +153,22 @@ void serializable_against_snapshot(benchmark::State& state, unsigned threads) {
       100.0 * static_cast<double>(conflicts[0]) / static_cast<double>(count);
 }
 
-/// Commits per second of writers that add edges to one node. None may conflict.
-double hub_rate(Store& store, NodeId hub, NodeId leaf, unsigned threads, int each) {
+/// Commits per second of writers that add edges from one node to many others, each writer to its
+/// own. None may conflict.
+double hub_rate(Store& store, NodeId hub, std::span<const NodeId> leaves, unsigned threads,
+                int each) {
   const TypeId type = must(store.type_id("TO"));
-  const double seconds = together(threads, [&](unsigned) {
-    for (int i = 0; i < each; ++i) {
+  const double seconds = together(threads, [&](unsigned thread) {
+    for (std::size_t i = 0; i < static_cast<std::size_t>(each); ++i) {
       Transaction tx = must(store.begin());
-      must(tx.create_edge(hub, type, leaf));
+      must(tx.create_edge(hub, type, leaves[(i * threads + thread) % leaves.size()]));
       must(tx.commit());
     }
   });
   return each * static_cast<double>(threads) / seconds;
 }
 
-void writers_on_one_hub(benchmark::State& state, SyncMode mode, int each) {
+void writers_on_one_hub(benchmark::State& state, SyncMode mode, int each, std::size_t leaf_count) {
   double one = 0;
   double two = 0;
   for (auto _ : state) {
@@ -175,9 +177,9 @@ void writers_on_one_hub(benchmark::State& state, SyncMode mode, int each) {
     const auto start = Clock::now();
     for (int i = 0; i < 4; ++i) {
       const NodeId hub = must(store.create_node({}));
-      const NodeId leaf = must(store.create_node({}));
-      one += hub_rate(store, hub, leaf, 1, 2 * each);
-      two += hub_rate(store, hub, leaf, 2, each);
+      const auto leaves = must(store.create_nodes(std::vector<NewNode>(leaf_count)));
+      one += hub_rate(store, hub, leaves, 1, 2 * each);
+      two += hub_rate(store, hub, leaves, 2, each);
     }
     must_equal(store.stats().conflicts, 0, "conflicts");
     state.SetIterationTime(std::chrono::duration<double>(Clock::now() - start).count());
@@ -201,10 +203,13 @@ const auto register_all = [] {
       [](benchmark::State& state) { serializable_against_snapshot(state, 1); });
   add("isolation/LinkBench-like/2 threads",
       [](benchmark::State& state) { serializable_against_snapshot(state, 2); });
-  add("hub/immediate",
-      [](benchmark::State& state) { writers_on_one_hub(state, SyncMode::immediate, 3'000); });
+  add("hub/immediate", [](benchmark::State& state) {
+    writers_on_one_hub(state, SyncMode::immediate, 3'000, 10'000);
+  });
   add("hub/none",
-      [](benchmark::State& state) { writers_on_one_hub(state, SyncMode::none, 200'000); });
+      [](benchmark::State& state) { writers_on_one_hub(state, SyncMode::none, 200'000, 10'000); });
+  add("hub/none, all edges to one node",
+      [](benchmark::State& state) { writers_on_one_hub(state, SyncMode::none, 200'000, 1); });
   return 0;
 }();
 

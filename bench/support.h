@@ -95,15 +95,15 @@ inline double rate(std::uint64_t count, Clock::duration time) {
   return static_cast<double>(count) / std::chrono::duration<double>(time).count();
 }
 
-/// Runs `work(thread)` on threads that start together; returns the seconds until the last is done.
+/// Runs `work(thread)` on threads that start together; returns the seconds from then until the last
+/// is done.
 /// A failure on one of them is thrown here.
 template <class Work>
 double together(unsigned threads, Work work) {
-  std::latch ready(threads);
+  std::latch ready(threads + 1);
   std::mutex failure_mutex;
   std::exception_ptr failure;
   std::vector<std::thread> running;
-  const auto start = Clock::now();
   for (unsigned t = 0; t < threads; ++t) {
     running.emplace_back([&, t] {
       ready.arrive_and_wait();
@@ -115,6 +115,8 @@ double together(unsigned threads, Work work) {
       }
     });
   }
+  ready.arrive_and_wait();
+  const auto start = Clock::now();
   for (std::thread& thread : running) {
     thread.join();
   }

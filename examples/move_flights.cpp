@@ -14,8 +14,7 @@ using selvedge::Store;
 Status load(Store& store) {
   const std::string data = SELVEDGE_EXAMPLE_DATA;
   selvedge::ImportOptions options;
-  options.csv_nodes_header =
-      "iata:ID,name,city,state,country,latitude:double,longitude:double";
+  options.csv_nodes_header = "iata:ID,name,city,state,country,latitude:double,longitude:double";
   options.csv_edges_header = ":START_ID,:END_ID,flights:long";
   options.default_label = "Airport";
   options.default_type = "ROUTE";

@@ -9,8 +9,8 @@ namespace selvedge::graph {
 /// Role: lets the owner of a transaction and maintenance work on it in turn, never at once.
 /// Invariants: one word holds the use and the phase. A use has a number of its own, so that who
 ///   looked at an earlier one changes nothing in this one. Phases: `own` (maintenance has no
-///   business here), or idle <-> busy by the owner, idle -> expiring -> expired by maintenance.
-/// Threads: `begin`, `arm`, `enter`, `leave`: the owner. `expire`, `spare`, `done`: who aborts for
+///   business here), or idle <-> busy by the owner, idle -> expiring -> over by maintenance.
+/// Threads: `begin`, `arm`, `enter`, `leave`: the owner. `expire`, `done`: who aborts for
 ///   age, one at a time. The rest: any.
 class Gate {
  public:
@@ -52,8 +52,6 @@ class Gate {
     return word_.compare_exchange_strong(word, use << phase_bits | expiring,
                                          std::memory_order_acq_rel);
   }
-  /// Nothing was done: it is the owner's again.
-  void spare() { set(idle); }
   /// All is undone: the owner may end it.
   void done() { set(over); }
 

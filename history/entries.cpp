@@ -348,16 +348,6 @@ Result<bool> CursorImpl::advance() {
   return false;
 }
 
-bool CursorImpl::next() {
-  if (!status_) {
-    return false;
-  }
-  auto got = advance();
-  if (!got) {
-    status_ = fail(std::move(got).error());
-    return false;
-  }
-  return *got;
-}
+bool CursorImpl::next() { return status_ && keep_going(advance(), status_); }
 
 }  // namespace selvedge::history

@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <selvedge/txlog.h>
@@ -16,6 +17,15 @@
 #include "history/frames.h"
 
 namespace selvedge::history {
+
+/// A cursor's step: whether there is more. An error ends it, and is kept.
+inline bool keep_going(Result<bool> step, Status& status) {
+  if (!step) {
+    status = fail(std::move(step).error());
+    return false;
+  }
+  return *step;
+}
 
 /// Which parts a frame's payload has.
 graph::FrameShape shape_of(const wal::FrameHeader& header);

@@ -189,17 +189,7 @@ Result<bool> FeedImpl::advance() {
   }
 }
 
-bool FeedImpl::next() {
-  if (!status_) {
-    return false;
-  }
-  auto got = advance();
-  if (!got) {
-    status_ = fail(std::move(got).error());
-    return false;
-  }
-  return *got;
-}
+bool FeedImpl::next() { return status_ && keep_going(advance(), status_); }
 
 Result<const LoggedChange*> FeedImpl::pull() {
   if (large_) {

@@ -39,9 +39,9 @@ class Columns {
     std::string text;
     for (const auto& [name, column] : columns_) {
       text += dialect_.delimiter +
-              migration::csv_field(name + ":" + std::string(name_of(column.type)) +
-                                       (column.array ? "[]" : ""),
-                                   dialect_);
+              migration::csv_field(
+                  name + ":" + std::string(name_of(column.type)) + (column.array ? "[]" : ""),
+                  dialect_);
     }
     return text;
   }

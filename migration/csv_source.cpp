@@ -63,8 +63,8 @@ Status Table::header() {
       edges_ ? context_.options.csv_edges_header : context_.options.csv_nodes_header;
   Place place = reader_.place();
   if (!any) {
-    return fail(bad_input({reader_.file().path(), 1, 0, 0}, "not a table", "a header",
-                          "an empty file"));
+    return fail(
+        bad_input({reader_.file().path(), 1, 0, 0}, "not a table", "a header", "an empty file"));
   }
   if (!own.empty()) {
     fields_.clear();
@@ -94,12 +94,12 @@ Status Table::header() {
 
 Status Table::check_roles(const Place& place) const {
   const bool type = !context_.options.default_type.empty();
-  const bool right =
-      edges_ ? count(Role::start) == 1 && count(Role::end) == 1 && count(Role::id) == 0 &&
-                   count(Role::labels) == 0 &&
-                   (count(Role::type) == 1 || (type && count(Role::type) == 0))
-             : count(Role::id) == 1 && count(Role::labels) <= 1 && count(Role::start) == 0 &&
-                   count(Role::end) == 0 && count(Role::type) == 0;
+  const bool right = edges_ ? count(Role::start) == 1 && count(Role::end) == 1 &&
+                                  count(Role::id) == 0 && count(Role::labels) == 0 &&
+                                  (count(Role::type) == 1 || (type && count(Role::type) == 0))
+                            : count(Role::id) == 1 && count(Role::labels) <= 1 &&
+                                  count(Role::start) == 0 && count(Role::end) == 0 &&
+                                  count(Role::type) == 0;
   if (right) {
     return {};
   }
@@ -107,11 +107,10 @@ Status Table::check_roles(const Place& place) const {
   for (std::size_t i = 0; i < std::min<std::size_t>(fields_.size(), 12); ++i) {
     found += (i == 0 ? "" : ", ") + fields_[i].text;
   }
-  return fail(bad_input(place, edges_ ? "these are not the columns of edges"
-                                      : "these are not the columns of nodes",
-                        edges_ ? "one :START_ID, one :END_ID and one :TYPE"
-                               : "one :ID and at most one :LABEL",
-                        found));
+  return fail(bad_input(
+      place, edges_ ? "these are not the columns of edges" : "these are not the columns of nodes",
+      edges_ ? "one :START_ID, one :END_ID and one :TYPE" : "one :ID and at most one :LABEL",
+      found));
 }
 
 Result<bool> Table::next(Record& into) {
@@ -170,10 +169,9 @@ Status Table::field(const CsvColumn& column, const CsvField& field, Record& into
       }
       auto value = parse_csv_value(column, field.text, context_.options.csv);
       if (!value) {
-        return fail(bad_input(place_of(field),
-                              "column " + json_string(column.name) + ": " + value.error().what(),
-                              value.error().expected(), value.error().found(),
-                              value.error().code()));
+        return fail(bad_input(
+            place_of(field), "column " + json_string(column.name) + ": " + value.error().what(),
+            value.error().expected(), value.error().found(), value.error().code()));
       }
       into.properties.emplace_back(column.name, *std::move(value));
       return {};
@@ -289,9 +287,9 @@ Result<std::unique_ptr<Source>> open_csv(const SourceContext& context,
   for (const auto* const paths : {&nodes, &edges}) {
     for (const std::string& path : *paths) {
       SELVEDGE_TRY(InputFile file, InputFile::open(context.files, path));
-      tables.emplace_back(
-          context, CsvReader(std::move(file), dialect, context.options.record_bytes_max),
-          paths == &edges);
+      tables.emplace_back(context,
+                          CsvReader(std::move(file), dialect, context.options.record_bytes_max),
+                          paths == &edges);
     }
   }
   return std::unique_ptr<Source>(std::make_unique<CsvSource>(std::move(tables)));

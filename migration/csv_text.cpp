@@ -101,8 +101,9 @@ Result<bool> CsvReader::record(std::vector<CsvField>& into) {
       return file_.offset() != record_offset_;
     }
     if (file_.offset() - record_offset_ >= bytes_max_) {
-      SELVEDGE_TRY(refuse("the record is too long", "at most " + std::to_string(bytes_max_) +
-                              " bytes", "more", ErrorCode::too_large));
+      SELVEDGE_TRY(refuse("the record is too long",
+                          "at most " + std::to_string(bytes_max_) + " bytes", "more",
+                          ErrorCode::too_large));
     }
     if (c == '\n' && state != State::quoted) {
       take(c);
@@ -163,8 +164,8 @@ std::string csv_field(std::string_view text, const CsvDialect& dialect) {
   const std::string_view special("\r\n");
   const bool plain = !text.empty() && text.find(dialect.delimiter) == std::string_view::npos &&
                      text.find(dialect.quote) == std::string_view::npos &&
-                     text.find_first_of(special) == std::string_view::npos &&
-                     text.front() != ' ' && text.back() != ' ' && text.front() != '\xef';
+                     text.find_first_of(special) == std::string_view::npos && text.front() != ' ' &&
+                     text.back() != ' ' && text.front() != '\xef';
   if (plain) {
     return std::string(text);
   }

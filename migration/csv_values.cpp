@@ -44,7 +44,7 @@ std::optional<Number> number(std::string_view text) {
   Number value{};
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   return error == std::errc() && end == text.data() + text.size() ? std::optional(value)
-                                                                   : std::nullopt;
+                                                                  : std::nullopt;
 }
 
 template <class Number>
@@ -75,9 +75,8 @@ std::string fraction_text(Number value) {
 /// The one NaN that the text `NaN` stands for, or any other number.
 template <class Number, class Bits>
 bool plain_number(Number value) {
-  return !std::isnan(value) ||
-         std::bit_cast<Bits>(value) ==
-             std::bit_cast<Bits>(std::numeric_limits<Number>::quiet_NaN());
+  return !std::isnan(value) || std::bit_cast<Bits>(value) ==
+                                   std::bit_cast<Bits>(std::numeric_limits<Number>::quiet_NaN());
 }
 
 std::string hex_text(std::span<const std::byte> bytes) {
@@ -294,8 +293,8 @@ std::optional<CsvColumn> array_column(const ValueView& value, const CsvDialect& 
     plain = plain && !column.array && column.type != CsvType::json &&
             column.type != CsvType::vector && (!common || common->type == column.type) &&
             !(each.type() == ValueType::bytes && each.size() == 0) &&
-            (!text || (!text->empty() &&
-                       text->find(dialect.array_delimiter) == std::string_view::npos));
+            (!text ||
+             (!text->empty() && text->find(dialect.array_delimiter) == std::string_view::npos));
     common = column;
   });
   if (!plain || !common) {

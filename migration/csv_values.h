@@ -14,15 +14,15 @@ namespace selvedge::migration {
 
 enum class CsvType : std::uint8_t {
   string,
-  integer,    ///< int, long, short, byte
-  floating,   ///< float, double
+  integer,   ///< int, long, short, byte
+  floating,  ///< float, double
   boolean,
   datetime,   ///< ISO 8601
   timestamp,  ///< microseconds since 1970; ours, like all below
   bytes,      ///< hexadecimal digits
   uuid,
-  vector,     ///< float32, between array delimiters
-  json,       ///< any value (selvedge/json.h)
+  vector,  ///< float32, between array delimiters
+  json,    ///< any value (selvedge/json.h)
 };
 struct CsvTypeName {
   std::string_view name;

@@ -53,8 +53,8 @@ class Keys {
       const bool standard = !column.array && column.type <= CsvType::boolean;
       line += std::string(standard ? name_of(column.type) : "string") + "\"";
       if (!standard) {
-        line += " sv:type=\"" + std::string(name_of(column.type)) + (column.array ? "[]" : "") +
-                "\"";
+        line +=
+            " sv:type=\"" + std::string(name_of(column.type)) + (column.array ? "[]" : "") + "\"";
       }
       if (!plain) {
         line += " sv:name=\"" + xml_escape(xml_safe_json(migration::json_string(name))) + "\"";
@@ -123,9 +123,10 @@ Result<ExportReport> export_graphml(const Reader& view, const std::string& path,
   for (const Edge& edge : view.edges()) {
     edge_keys.see(view, edge.properties());
   }
-  SELVEDGE_TRY(out.write("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
-                         "<graphml xmlns=\"http://graphml.graphdrawing.org/xmlns\""
-                         " xmlns:sv=\"urn:selvedge:graphml:1\">\n"));
+  SELVEDGE_TRY(
+      out.write("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
+                "<graphml xmlns=\"http://graphml.graphdrawing.org/xmlns\""
+                " xmlns:sv=\"urn:selvedge:graphml:1\">\n"));
   SELVEDGE_TRY(node_keys.write_declarations("node", out));
   SELVEDGE_TRY(edge_keys.write_declarations("edge", out));
   SELVEDGE_TRY(out.write(" <graph id=\"G\" edgedefault=\"directed\">\n"));

@@ -76,9 +76,7 @@ class GraphmlSource final : public Source {
   void stop(Status why);
   /// This record is not to be had; the first fault is the one to tell.
   void refuse(Error error);
-  [[nodiscard]] bool wanted() const {
-    return (inside_ == Inside::node) == (pass_ == Pass::nodes);
-  }
+  [[nodiscard]] bool wanted() const { return (inside_ == Inside::node) == (pass_ == Pass::nodes); }
 
   SourceContext context_;
   InputFile file_;
@@ -104,9 +102,10 @@ class GraphmlSource final : public Source {
 };
 
 Place GraphmlSource::here() const {
-  return {file_.path(), XML_GetCurrentLineNumber(parser_.get()),
-          XML_GetCurrentColumnNumber(parser_.get()) + 1,
-          static_cast<std::uint64_t>(std::max<XML_Index>(XML_GetCurrentByteIndex(parser_.get()), 0))};
+  return {
+      file_.path(), XML_GetCurrentLineNumber(parser_.get()),
+      XML_GetCurrentColumnNumber(parser_.get()) + 1,
+      static_cast<std::uint64_t>(std::max<XML_Index>(XML_GetCurrentByteIndex(parser_.get()), 0))};
 }
 
 void GraphmlSource::stop(Status why) {
@@ -188,8 +187,7 @@ Status GraphmlSource::feed() {
   }
   if (file_.offset() - last_event_ > context_.options.record_bytes_max) {
     return fail(bad_input(here(), "an element is too long",
-                          "at most " + std::to_string(context_.options.record_bytes_max) +
-                              " bytes",
+                          "at most " + std::to_string(context_.options.record_bytes_max) + " bytes",
                           "more", ErrorCode::too_large));
   }
   if (last && !seen_graph_) {
@@ -222,10 +220,10 @@ void GraphmlSource::on_text(void* self, const XML_Char* text, int size) {
   }
   if (source.text_.size() + static_cast<std::size_t>(size) >
       source.context_.options.record_bytes_max) {
-    source.stop(fail(bad_input(
-        source.here(), "the text of an element is too long",
-        "at most " + std::to_string(source.context_.options.record_bytes_max) + " bytes", "more",
-        ErrorCode::too_large)));
+    source.stop(fail(
+        bad_input(source.here(), "the text of an element is too long",
+                  "at most " + std::to_string(source.context_.options.record_bytes_max) + " bytes",
+                  "more", ErrorCode::too_large)));
     return;
   }
   source.text_.append(text, static_cast<std::size_t>(size));
@@ -386,8 +384,7 @@ void GraphmlSource::start_record(std::string_view name, const Attributes& attrib
   take("source", record_.source, true);
   take("target", record_.target, true);
   if (!take("label", record_.type, false)) {
-    record_.type =
-        context_.options.default_type.empty() ? "EDGE" : context_.options.default_type;
+    record_.type = context_.options.default_type.empty() ? "EDGE" : context_.options.default_type;
   } else if (record_.type.starts_with('"')) {
     const auto type = value_from_json(record_.type);
     if (!type || type->as<std::string>() == nullptr) {
@@ -417,8 +414,7 @@ void GraphmlSource::end_data() {
   }
   const auto found = keys_.find(key_);
   if (found == keys_.end()) {
-    refuse(bad_input(here(), "data of an unknown key", "a key of the document",
-                     json_string(key_)));
+    refuse(bad_input(here(), "data of an unknown key", "a key of the document", json_string(key_)));
     return;
   }
   const CsvColumn& column = found->second.column;
@@ -442,10 +438,9 @@ void GraphmlSource::end_record() {
   }
   const std::string_view domain = inside_ == Inside::node ? "node" : "edge";
   for (const auto& [id, key] : keys_) {
-    const bool there =
-        !key.standard || (key.domain != "all" && key.domain != domain) ||
-        std::any_of(record_.properties.begin(), record_.properties.end(),
-                    [&](const auto& each) { return each.first == key.column.name; });
+    const bool there = !key.standard || (key.domain != "all" && key.domain != domain) ||
+                       std::any_of(record_.properties.begin(), record_.properties.end(),
+                                   [&](const auto& each) { return each.first == key.column.name; });
     if (there) {
       continue;
     }

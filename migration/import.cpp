@@ -52,7 +52,7 @@ ImportImpl::ImportImpl(Store& store) : store_(store), bad_(options_, report_) {
 
 Result<bool> ImportImpl::step() {
   if (done_) {
-    return false;
+    return failure_ ? Result<bool>(fail(failure_->clone())) : false;
   }
   if (!checked_) {
     SELVEDGE_TRY(check());
@@ -72,8 +72,7 @@ Result<bool> ImportImpl::step() {
 // --- the first reading ---------------------------------------------------------------------------
 
 Result<std::unique_ptr<Source>> ImportImpl::open_source() {
-  FileSystem& files =
-      options_.file_system != nullptr ? *options_.file_system : posix_file_system();
+  FileSystem& files = options_.file_system != nullptr ? *options_.file_system : posix_file_system();
   const SourceContext context{files, options_, bad_, report_};
   const bool csv = source_.format == GraphFormat::csv;
   if (!csv && (source_.nodes.size() != 1 || !source_.edges.empty())) {
@@ -166,12 +165,12 @@ Result<bool> ImportImpl::begin() {
       cleaning_other_ = true;  // it is complete: only its marks are left
     } else if (found->state.phase == State::Phase::load && !only_discard_ &&
                found->state.source != name) {
-      return fail(Error(ErrorCode::already_exists,
-                        "another import of this store is unfinished: go on with it or discard it")
-                      .mismatch("no other", std::string(to_string(found->state.format)) + " " +
-                                                (found->state.paths.empty()
-                                                     ? std::string("?")
-                                                     : found->state.paths.front())));
+      return fail(
+          Error(ErrorCode::already_exists,
+                "another import of this store is unfinished: go on with it or discard it")
+              .mismatch("no other", std::string(to_string(found->state.format)) + " " +
+                                        (found->state.paths.empty() ? std::string("?")
+                                                                    : found->state.paths.front())));
     } else {
       report_.resumed = found->state.phase != State::Phase::discard;
     }
@@ -255,11 +254,12 @@ Result<bool> ImportImpl::make_schema(const std::vector<SchemaSpec>& specs, std::
 
 /// The input cannot be taken: everything comes out again, and then the error.
 Result<bool> ImportImpl::give_up(Error why) {
-  failure_ = std::move(why);
-  batch_.clear();
   State after = state_;
   after.phase = State::Phase::discard;
-  return commit_state(after);
+  SELVEDGE_TRY(commit_state(after));  // `locked`: it was not the input, but another import
+  failure_ = std::move(why);
+  batch_.clear();
+  return true;
 }
 
 // --- loading -------------------------------------------------------------------------------------
@@ -488,8 +488,8 @@ Result<bool> ImportImpl::finish() {
     cleaning_other_ = false;
     if (only_discard_) {
       done_ = true;
-      return fail(ErrorCode::finished,
-                  "the import was complete but for its marks; they are removed now");
+      failure_.emplace(ErrorCode::finished,
+                       "the import was complete but for its marks; they are removed now");
     }
     return true;  // now ours
   }
@@ -533,13 +533,9 @@ Result<bool> ImportImpl::discard() {
   SELVEDGE_TRY(commit(state_, [&](Transaction& tx) { return tx.delete_node(node_); }));
   begun_ = false;
   ids_indexed_ = false;
-  if (failure_) {
+  if (failure_ || only_discard_) {
     done_ = true;
-    return fail(*std::move(failure_));
-  }
-  if (only_discard_) {
-    done_ = true;
-    return false;
+    return failure_.has_value();  // the next step says why
   }
   return true;  // what another attempt had left is gone: now from the beginning
 }
@@ -592,8 +588,8 @@ std::string_view to_string(GraphFormat format) {
 }
 
 Import::Import(Store& store, ImportSource source, ImportOptions options)
-    : impl_(std::make_unique<migration::ImportImpl>(store, std::move(source),
-                                                    std::move(options))) {}
+    : impl_(std::make_unique<migration::ImportImpl>(store, std::move(source), std::move(options))) {
+}
 Import::Import(Import&&) noexcept = default;
 Import& Import::operator=(Import&&) noexcept = default;
 Import::~Import() = default;

@@ -23,9 +23,7 @@ class InputFile {
 
   /// Gets more behind `rest` (which moves). False at the end of the file.
   Result<bool> more();
-  [[nodiscard]] std::string_view rest() const {
-    return std::string_view(buffer_).substr(begin_);
-  }
+  [[nodiscard]] std::string_view rest() const { return std::string_view(buffer_).substr(begin_); }
   void take(std::size_t count) {
     begin_ += count;
     offset_ += count;

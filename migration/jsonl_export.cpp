@@ -77,8 +77,7 @@ Result<ExportReport> export_jsonl(const Reader& view, const std::string& path,
   }
   for (std::size_t i = 0; options.schema && i < schema.size(); ++i) {
     ++report.schema;
-    SELVEDGE_TRY(
-        out.write(R"({"schema":)" + migration::schema_to_json(schema[i].spec) + "}\n"));
+    SELVEDGE_TRY(out.write(R"({"schema":)" + migration::schema_to_json(schema[i].spec) + "}\n"));
   }
   SELVEDGE_TRY(write_nodes(view, run, out));
   SELVEDGE_TRY(write_edges(view, run, out));

@@ -96,10 +96,10 @@ Result<bool> JsonlSource::next(Record& into) {
     }
     Status status;
     if (got == InputFile::Line::too_long) {
-      status = fail(bad_input(place(), "the line is too long",
-                              "at most " + std::to_string(context_.options.record_bytes_max) +
-                                  " bytes",
-                              "more", ErrorCode::too_large));
+      status =
+          fail(bad_input(place(), "the line is too long",
+                         "at most " + std::to_string(context_.options.record_bytes_max) + " bytes",
+                         "more", ErrorCode::too_large));
     } else if (ended_) {
       status = fail(bad_input(place(), "a line behind the end", "the end of the file", "a line"));
     } else if (line.empty()) {
@@ -141,8 +141,8 @@ Status JsonlSource::header(std::string_view line) {
                           json_string(line.substr(0, 40)), ErrorCode::invalid_argument));
   }
   if (version != 1) {
-    return fail(bad_input(place(), "the format is of another version", "1",
-                          std::to_string(version), ErrorCode::newer_format));
+    return fail(bad_input(place(), "the format is of another version", "1", std::to_string(version),
+                          ErrorCode::newer_format));
   }
   return {};
 }
@@ -175,8 +175,8 @@ Status JsonlSource::id(const JsonMember& member, std::string& into) const {
   } else if (const auto* const number = found.as<std::int64_t>()) {
     into = std::to_string(*number);
   } else {
-    return fail(bad(member, member.name, "a text or a whole number",
-                    std::string(to_string(found.type()))));
+    return fail(
+        bad(member, member.name, "a text or a whole number", std::string(to_string(found.type()))));
   }
   return {};
 }
@@ -187,9 +187,9 @@ Status JsonlSource::record(std::string_view line, Record& into) {
   }
   JsonFault fault;
   if (!split_object(line, members_, fault)) {
-    return fail(bad_input(place(fault.at + 1), "not an object in JSON", fault.expected,
-                          fault.at < line.size() ? json_string(line.substr(fault.at, 20))
-                                                 : "the end of the line"));
+    return fail(bad_input(
+        place(fault.at + 1), "not an object in JSON", fault.expected,
+        fault.at < line.size() ? json_string(line.substr(fault.at, 20)) : "the end of the line"));
   }
   if (members_.empty()) {
     return fail(bad_input(place(), "an empty object", "a record", "{}"));
@@ -224,14 +224,14 @@ Status JsonlSource::record(std::string_view line, Record& into) {
   }
   for (std::size_t i = 1; i < members_.size(); ++i) {
     SELVEDGE_TRY(member(members_[i], into));
-    constexpr std::array<std::pair<std::string_view, Seen>, 7> names{{{"labels", has_labels},
-                                                                      {"type", has_type},
-                                                                      {"source", has_source},
-                                                                      {"target", has_target},
-                                                                      {"key", has_key},
-                                                                      {"vector", has_vector},
-                                                                      {"properties",
-                                                                       has_properties}}};
+    constexpr std::array<std::pair<std::string_view, Seen>, 7> names{
+        {{"labels", has_labels},
+         {"type", has_type},
+         {"source", has_source},
+         {"target", has_target},
+         {"key", has_key},
+         {"vector", has_vector},
+         {"properties", has_properties}}};
     for (const auto& [name, bit] : names) {
       seen |= members_[i].name == name ? bit : 0U;
     }
@@ -254,10 +254,10 @@ Status JsonlSource::complete(const Record& record, std::uint32_t seen) const {
     needed = has_key | has_vector;
   }
   if ((seen & needed) != needed) {
-    return fail(bad_input(place(), "the record is not complete",
-                          record.kind == Record::Kind::embedding ? "key and vector"
-                                                                 : "type, source and target",
-                          "fewer members"));
+    return fail(bad_input(
+        place(), "the record is not complete",
+        record.kind == Record::Kind::embedding ? "key and vector" : "type, source and target",
+        "fewer members"));
   }
   return {};
 }

@@ -30,18 +30,17 @@ Loader::Outcome Loader::apply(Transaction& tx, const Record& record, State& coun
     return {Fault::store, std::move(error)};
   }
   // Errors of the store do not know the place.
-  Error placed = error.path().empty()
-                     ? bad_input(record.place, error.what(), error.expected(), error.found(),
-                                 error.code())
-                     : std::move(error);
+  Error placed = error.path().empty() ? bad_input(record.place, error.what(), error.expected(),
+                                                  error.found(), error.code())
+                                      : std::move(error);
   return {Fault::input, std::move(placed)};
 }
 
 Result<NodeId> Loader::find(const Reader& view, const std::string& id, const Record& record) {
   SELVEDGE_TRY(const auto found, view.find_node(import_mark, import_mark, id));
   if (!found) {
-    return fail(bad_input(record.place, "no such node", "the id of a node of this input",
-                          json_string(id)));
+    return fail(
+        bad_input(record.place, "no such node", "the id of a node of this input", json_string(id)));
   }
   return *found;
 }

@@ -126,7 +126,8 @@ Status replace_state(Transaction& tx, NodeId id, const State& before, const Stat
     if (node.error().code() != ErrorCode::not_found) {
       return fail(node.error().clone());
     }
-    return fail(ErrorCode::locked, "another import of this store is at work: it has ended this one");
+    return fail(ErrorCode::locked,
+                "another import of this store is at work: it has ended this one");
   }
   SELVEDGE_TRY(const State found, state_of(*node));
   if (!(found == before)) {

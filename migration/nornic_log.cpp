@@ -28,7 +28,7 @@ std::optional<std::uint64_t> whole(std::string_view text) {
   std::uint64_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   return error == std::errc() && end == text.data() + text.size() ? std::optional(value)
-                                                                   : std::nullopt;
+                                                                  : std::nullopt;
 }
 
 Error corrupt(std::string what, std::string expected, std::string found) {
@@ -138,8 +138,8 @@ Result<NornicLogFile> NornicLogFile::open(FileSystem& files, const std::string& 
 
 /// Up to so many bytes: fewer at the end of the file. Valid until the next call.
 Result<std::string_view> NornicLogFile::bytes(std::uint64_t offset, std::size_t count) {
-  count = static_cast<std::size_t>(
-      std::min<std::uint64_t>(count, offset < size_ ? size_ - offset : 0));
+  count =
+      static_cast<std::size_t>(std::min<std::uint64_t>(count, offset < size_ ? size_ - offset : 0));
   if (offset < window_at_ || offset + count > window_at_ + window_.size()) {
     const auto want = static_cast<std::size_t>(std::min<std::uint64_t>(
         std::max(count, window_bytes), offset < size_ ? size_ - offset : 0));
@@ -251,10 +251,10 @@ Result<NornicLogFile::Outcome> NornicLogFile::read_record(std::uint64_t offset, 
   const auto version = static_cast<unsigned char>(header[4]);
   const auto length = load_le<std::uint32_t>(as_bytes(header).data() + 5);
   if ((version != 1 && version != 2) || length > payload_bytes_max) {
-    return damage(offset, into, fault,
-                  corrupt("a record's header is wrong", "version 1 or 2, at most 16 MiB",
-                          "version " + std::to_string(version) + ", " + std::to_string(length) +
-                              " bytes"));
+    return damage(
+        offset, into, fault,
+        corrupt("a record's header is wrong", "version 1 or 2, at most 16 MiB",
+                "version " + std::to_string(version) + ", " + std::to_string(length) + " bytes"));
   }
   std::size_t total = header_bytes + length + 4;
   if (version == 2) {
@@ -272,9 +272,8 @@ Result<NornicLogFile::Outcome> NornicLogFile::read_record(std::uint64_t offset, 
                           std::to_string(crc_of(payload))));
   }
   const std::string_view rest = record.substr(header_bytes + length + 4);
-  if (version == 2 &&
-      (!rest.starts_with(trailer) ||
-       rest.find_first_not_of('\0', trailer.size()) != std::string_view::npos)) {
+  if (version == 2 && (!rest.starts_with(trailer) ||
+                       rest.find_first_not_of('\0', trailer.size()) != std::string_view::npos)) {
     return damage(offset, into, fault,
                   corrupt("a record's end is wrong", "its trailer, and zeros", "other bytes"));
   }

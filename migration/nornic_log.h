@@ -1,4 +1,5 @@
-// The log files of NornicDB: entries as JSON lines, or in records with a checksum (docs/migration.md).
+// The log files of NornicDB: entries as JSON lines, or in records with a checksum
+// (docs/migration.md).
 #pragma once
 
 #include <cstddef>
@@ -36,8 +37,7 @@ class NornicLogFile {
     damaged,  ///< `fault` says what is wrong; `behind` is where it may go on
   };
   /// Errors: the system's.
-  Result<Outcome> read(std::uint64_t offset, NornicEntry& into, Error& fault,
-                       bool ignore_unknown);
+  Result<Outcome> read(std::uint64_t offset, NornicEntry& into, Error& fault, bool ignore_unknown);
   [[nodiscard]] const std::string& path() const { return path_; }
   [[nodiscard]] std::uint64_t size() const { return size_; }
 

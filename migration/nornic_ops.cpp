@@ -97,8 +97,8 @@ class ChangeParser {
       return marker(members);
     }
     constexpr std::array<std::string_view, 10> known{
-        "create_node",       "update_node",       "delete_node",       "create_edge",
-        "update_edge",       "delete_edge",       "bulk_create_nodes", "bulk_create_edges",
+        "create_node",       "update_node",      "delete_node",       "create_edge",
+        "update_edge",       "delete_edge",      "bulk_create_nodes", "bulk_create_edges",
         "bulk_delete_nodes", "bulk_delete_edges"};
     if (std::find(known.begin(), known.end(), op) == known.end()) {
       return bad("an unknown operation", "one of the format", op);
@@ -106,7 +106,7 @@ class ChangeParser {
     const bool bulk = op.starts_with("bulk_");
     const bool remove = op.find("delete") != std::string::npos;
     edges_ = op.find("edge") != std::string::npos;
-    const std::string_view subject = remove ? (bulk ? "ids" : "id")
+    const std::string_view subject = remove   ? (bulk ? "ids" : "id")
                                      : edges_ ? (bulk ? "edges" : "edge")
                                               : (bulk ? "nodes" : "node");
     bool found = false;
@@ -166,11 +166,9 @@ class ChangeParser {
       SELVEDGE_TRY(text_of({"id", json, 0}, record.id));
       wanted = ids_.complete(record.id, entry_.database);
     } else if (edges_) {
-      SELVEDGE_TRY(wanted,
-                   parse_nornic_edge(json, entry_.database, ids_, ignore_unknown_, record));
+      SELVEDGE_TRY(wanted, parse_nornic_edge(json, entry_.database, ids_, ignore_unknown_, record));
     } else {
-      SELVEDGE_TRY(wanted,
-                   parse_nornic_node(json, entry_.database, ids_, ignore_unknown_, record));
+      SELVEDGE_TRY(wanted, parse_nornic_node(json, entry_.database, ids_, ignore_unknown_, record));
     }
     if (wanted) {
       record.place = entry_.place;
@@ -199,9 +197,9 @@ std::optional<Error> placed(Status status, const Place& place) {
 
 Result<Value> plain_json(std::string_view text, unsigned depth) {
   if (depth > limits::nesting_max) {
-    return fail(Error(ErrorCode::too_large, "a value is nested too deeply")
-                    .mismatch("at most " + std::to_string(limits::nesting_max) + " levels",
-                              "more"));
+    return fail(
+        Error(ErrorCode::too_large, "a value is nested too deeply")
+            .mismatch("at most " + std::to_string(limits::nesting_max) + " levels", "more"));
   }
   JsonFault fault;
   if (text.starts_with('{')) {

@@ -32,7 +32,7 @@ class NornicIds {
 
 /// What an entry's data say.
 struct NornicChange {
-  std::string transaction;      ///< empty: none
+  std::string transaction;       ///< empty: none
   std::uint64_t operations = 0;  ///< of tx_commit
   std::deque<Record> records;
 };

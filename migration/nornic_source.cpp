@@ -185,9 +185,8 @@ Status NornicSource::read_manifest(const std::string& segments, std::set<std::st
   for (const Value& each : *list) {
     const auto* const segment = each.as<Map>();
     const auto place = segment != nullptr ? segment->find("path") : Map::const_iterator();
-    const auto* const text = segment != nullptr && place != segment->end()
-                                 ? place->second.as<std::string>()
-                                 : nullptr;
+    const auto* const text =
+        segment != nullptr && place != segment->end() ? place->second.as<std::string>() : nullptr;
     const std::string name = text != nullptr ? text->substr(text->rfind('/') + 1) : std::string();
     if (names.contains(name)) {
       continue;
@@ -225,19 +224,18 @@ Status NornicSource::find_runs_of(std::size_t file, bool active) {
   std::uint64_t at = 0;
   for (NornicEntry entry;;) {
     Error fault(ErrorCode::corruption, "");
-    SELVEDGE_TRY(const auto outcome,
-                 log.read(at, entry, fault, context_.options.ignore_unknown));
+    SELVEDGE_TRY(const auto outcome, log.read(at, entry, fault, context_.options.ignore_unknown));
     if (outcome == NornicLogFile::Outcome::end) {
       break;
     }
     if (outcome == NornicLogFile::Outcome::torn) {
       if (!active) {
-        SELVEDGE_TRY(refuse(
-            Error(Error(ErrorCode::corruption, "a complete segment ends inside of a record")
-                      .at(log.path(), entry.behind)
-                      .mismatch("a whole record", std::to_string(log.size() - entry.behind) +
-                                                      " bytes")),
-            {log.path(), 0, 0, entry.behind}));
+        SELVEDGE_TRY(
+            refuse(Error(Error(ErrorCode::corruption, "a complete segment ends inside of a record")
+                             .at(log.path(), entry.behind)
+                             .mismatch("a whole record",
+                                       std::to_string(log.size() - entry.behind) + " bytes")),
+                   {log.path(), 0, 0, entry.behind}));
       } else {
         note(log.path() + " @" + std::to_string(entry.behind) + ": a torn tail of " +
              std::to_string(log.size() - entry.behind) + " bytes is left out");
@@ -399,9 +397,9 @@ Result<bool> NornicSource::next_of_snapshot(Record& into) {
     into.bytes = text.size();
     if (!wanted) {
       const Error& error = wanted.error();
-      SELVEDGE_TRY(refuse(bad_input(into.place, error.what(), error.expected(), error.found(),
-                                    error.code()),
-                          into.place));
+      SELVEDGE_TRY(
+          refuse(bad_input(into.place, error.what(), error.expected(), error.found(), error.code()),
+                 into.place));
     } else if (*wanted) {
       return true;
     }
@@ -508,8 +506,8 @@ Status NornicSource::advance_log() {
     return take_entry(entry);
   }
   for (const auto& [key, transaction] : open_) {
-    note("transaction " + json_string(key.substr(key.find('\0') + 1)) + " has no end: " +
-         std::to_string(transaction.entries.size()) + " entries are left out");
+    note("transaction " + json_string(key.substr(key.find('\0') + 1)) +
+         " has no end: " + std::to_string(transaction.entries.size()) + " entries are left out");
   }
   stage_ = Stage::done;
   return {};
@@ -546,8 +544,8 @@ Status NornicSource::take_entry(const NornicEntry& entry) {
   if (entry.operation == "tx_begin") {
     Open& fresh = open_[key];
     if (fresh.begun || !fresh.entries.empty()) {
-      note("transaction " + json_string(name) + " has no end: " +
-           std::to_string(fresh.entries.size()) + " entries are left out");
+      note("transaction " + json_string(name) +
+           " has no end: " + std::to_string(fresh.entries.size()) + " entries are left out");
     }
     fresh = {true, {}};
   } else if (entry.operation == "tx_abort") {

@@ -142,8 +142,7 @@ Result<std::unique_ptr<Source>> open_jsonl(const SourceContext& context, const s
 Result<std::unique_ptr<Source>> open_csv(const SourceContext& context,
                                          const std::vector<std::string>& nodes,
                                          const std::vector<std::string>& edges);
-Result<std::unique_ptr<Source>> open_graphml(const SourceContext& context,
-                                             const std::string& path);
+Result<std::unique_ptr<Source>> open_graphml(const SourceContext& context, const std::string& path);
 Result<std::unique_ptr<Source>> open_nornicdb(const SourceContext& context,
                                               const std::string& directory);
 

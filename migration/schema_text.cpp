@@ -13,10 +13,10 @@ namespace {
 
 constexpr std::array kinds{SchemaKind::index, SchemaKind::unique, SchemaKind::exists,
                            SchemaKind::type};
-constexpr std::array value_types{
-    ValueType::null,  ValueType::boolean,   ValueType::int64, ValueType::float64, ValueType::string,
-    ValueType::bytes, ValueType::timestamp, ValueType::uuid,  ValueType::list,    ValueType::map,
-    ValueType::vector};
+constexpr std::array value_types{ValueType::null,      ValueType::boolean, ValueType::int64,
+                                 ValueType::float64,   ValueType::string,  ValueType::bytes,
+                                 ValueType::timestamp, ValueType::uuid,    ValueType::list,
+                                 ValueType::map,       ValueType::vector};
 
 template <class Enum, std::size_t Count>
 std::optional<Enum> named(const std::array<Enum, Count>& all, std::string_view name) {
@@ -77,8 +77,8 @@ std::string schema_to_json(const SchemaSpec& spec) {
                      (spec.entity == EntityKind::node ? "node" : "edge") + R"(","target":)" +
                      json_string(spec.target) + R"(,"keys":[)" + keys + "]";
   if (spec.kind == SchemaKind::index || spec.kind == SchemaKind::unique) {
-    text += std::string(R"(,"index":")") +
-            (spec.index == IndexKind::hash ? "hash" : "ordered") + "\"";
+    text +=
+        std::string(R"(,"index":")") + (spec.index == IndexKind::hash ? "hash" : "ordered") + "\"";
   }
   if (spec.kind == SchemaKind::type) {
     text += R"(,"type":)" + json_string(to_string(spec.type));

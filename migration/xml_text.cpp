@@ -14,8 +14,7 @@ bool is_noncharacter(std::string_view text, std::size_t at) {
 bool xml_can_hold(std::string_view text) {
   for (std::size_t i = 0; i < text.size(); ++i) {
     const auto byte = static_cast<unsigned char>(text[i]);
-    if ((byte < 0x20 && byte != '\t' && byte != '\n' && byte != '\r') ||
-        is_noncharacter(text, i)) {
+    if ((byte < 0x20 && byte != '\t' && byte != '\n' && byte != '\r') || is_noncharacter(text, i)) {
       return false;
     }
   }

@@ -89,8 +89,10 @@ class Histories {
     line_.clear();
     const auto file =
         std::filesystem::path(settings_.save) / fmt::format("selvedge-history-{}.jsonl", plan.seed);
-    std::ofstream(file) << to_json_lines(run.history);
-    fmt::print("wrong in {}\n  the history: {}\n", plan.to_string(), file.string());
+    std::ofstream out(file);
+    out << to_json_lines(run.history) << std::flush;
+    fmt::print("wrong in {}\n  the history: {}\n", plan.to_string(),
+               out ? file.string() : "could not be written to " + file.string());
     for (const std::string& each : wrong) {
       fmt::print("{}\n", each);
     }
@@ -208,8 +210,10 @@ int main(int argc, char** argv) {
   app.add_option("--seconds", settings.seconds, "how long, after the controls")
       ->capture_default_str();
   app.add_option("--seed", settings.seed, "of the first history")->capture_default_str();
-  app.add_flag("--one", settings.one, "only the history of this seed, no controls");
-  app.add_option("--control", settings.control, "only this planted bug, with what was found");
+  CLI::Option* const one =
+      app.add_flag("--one", settings.one, "only the history of this seed, no controls");
+  app.add_option("--control", settings.control, "only this planted bug, with what was found")
+      ->excludes(one);
   app.add_option("--control-seconds", settings.control_seconds, "at most, for each planted bug")
       ->capture_default_str();
   app.add_option("--save", settings.save, "directory for histories that are wrong")
@@ -225,7 +229,7 @@ int main(int argc, char** argv) {
       fmt::print(stderr, "no such planted bug: {}\n", settings.control);
       return 2;
     }
-    return totals.rejected == totals.controls ? 0 : 1;
+    return settings.json ? summary(settings, totals) : (totals.rejected == totals.controls ? 0 : 1);
   }
   Histories(settings).run(totals);
   return summary(settings, totals);

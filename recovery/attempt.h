@@ -38,7 +38,7 @@ struct Batch {
 };
 
 /// Role: fills a graph from one snapshot (or none) and the log. The phases are in phases.cpp, the
-///   first of them in analyse.cpp.
+///   first of them in analyse.cpp, and in past.cpp for a log that is read up to a point.
 /// Invariants: nothing on disk changes. Every error about bytes of the log names file and offset.
 /// Threads: `run` from one; it starts its own.
 /// After failure: the graph is thrown away; `usable` tells whether an older snapshot may do.
@@ -54,6 +54,8 @@ class Attempt {
   Status load_snapshot(bool& usable);
   Status load_chunk(const snapshot::Chunk& chunk, snapshot::Tally& tally);
   Status analyse(bool& usable);
+  Status analyse_past(bool& usable);
+  Status note_past(const PastLog::Frame& frame);
   Status without_log();
   Status check_base(bool& usable) const;
   Status note_frame(const wal::FrameView& frame);
@@ -65,6 +67,8 @@ class Attempt {
   void count_transactions();
   Status phase(ApplyPhase which);
   Status forward(bool transactional, PhaseReport& report);
+  Status read_log(std::uint64_t from, const wal::FrameSink& sink);
+  Result<wal::OwnedFrame> read_frame(const Streamed::Place& place);
   Status apply_batch(const Batch& batch, PhaseReport& report);
   Status undo_losers();
   Status undo_one(std::uint64_t number, const Streamed& transaction);

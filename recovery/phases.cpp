@@ -72,7 +72,7 @@ Status Attempt::run(const snapshot::ManifestSnapshot* chosen, bool& usable) {
   if (chosen != nullptr) {
     SELVEDGE_TRY(open_snapshot(*chosen, usable));
   }
-  SELVEDGE_TRY(analyse(usable));
+  SELVEDGE_TRY(input_.past != nullptr ? analyse_past(usable) : analyse(usable));
   if (snapshot_) {
     SELVEDGE_TRY(load_snapshot(usable));
   }
@@ -165,7 +165,7 @@ Status Attempt::forward(bool transactional, PhaseReport& report) {
   if (snapshot_ && !transactional && base::mutant(base::Mutant::plain_entries_from_end)) {
     from = snapshot_->footer().end + 1;
   }
-  SELVEDGE_TRY(scanner_.read_from(out_.log, from, [&](const wal::FrameView& frame) -> Status {
+  SELVEDGE_TRY(read_log(from, [&](const wal::FrameView& frame) -> Status {
     const wal::FrameHeader& header = frame.header;
     if (header.kind != wal::FrameKind::operations || header.regenerable() ||
         (header.transaction != 0) != transactional ||
@@ -201,8 +201,8 @@ Status Attempt::undo_losers() {
 Status Attempt::undo_one(std::uint64_t number, const Streamed& transaction) {
   ApplyCount total;
   for (auto place = transaction.frames.rbegin(); place != transaction.frames.rend(); ++place) {
-    SELVEDGE_TRY(const wal::OwnedFrame frame, scanner_.read_frame(out_.log, *place));
-    SELVEDGE_TRY(placed(undo_frame(frame, total), *place));
+    SELVEDGE_TRY(const wal::OwnedFrame frame, read_frame(*place));
+    SELVEDGE_TRY(placed(undo_frame(frame, total), place->location));
   }
   out_.report.rolled_back.push_back(
       {TxnNumber{number}, transaction.aborted, transaction.entries, total.applied});

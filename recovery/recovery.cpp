@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <optional>
 
 #include "recovery/attempt.h"
 
@@ -21,6 +22,50 @@ Error all_failed(const Error& last, const std::vector<std::string>& rejected) {
   return Error(last.code(), std::move(what))
       .at(last.path(), last.offset())
       .mismatch(last.expected(), last.found());
+}
+
+/// Whether the log has everything from a snapshot's low-water mark on.
+bool has_log_of(const PastLog& past, const snapshot::ManifestSnapshot& each) {
+  return past.first() <= each.low_water;
+}
+
+/// The oldest sequence whose state can be had; nothing: there is none.
+std::optional<std::uint64_t> oldest_reachable(const RecoveryInput& input) {
+  if (input.past->first() <= 1) {
+    return 0;
+  }
+  const auto& listed = input.manifest.snapshots;
+  const auto oldest = std::find_if(listed.begin(), listed.end(), [&](const auto& each) {
+    return has_log_of(*input.past, each) || each.low_water > each.end;
+  });
+  return oldest == listed.end() ? std::nullopt : std::optional(oldest->end);
+}
+
+/// What to begin with, the best first: newest snapshot first; behind the oldest (null), the log
+/// alone, if it reaches back to the beginning.
+std::vector<const snapshot::ManifestSnapshot*> bases(const RecoveryInput& input) {
+  std::vector<const snapshot::ManifestSnapshot*> all;
+  const auto& listed = input.manifest.snapshots;
+  for (auto each = listed.rbegin(); each != listed.rend(); ++each) {
+    const bool suits = input.past == nullptr ||
+                       (each->end <= input.until &&
+                        (has_log_of(*input.past, *each) || each->low_water > input.until));
+    if (suits) {
+      all.push_back(&*each);
+    }
+  }
+  if (input.past == nullptr || input.past->first() <= 1) {
+    all.push_back(nullptr);
+  }
+  return all;
+}
+
+Error not_retained(const RecoveryInput& input) {
+  const auto oldest = oldest_reachable(input);
+  return Error(ErrorCode::not_retained, "no snapshot and log lead to that point any more")
+      .at(input.directory)
+      .mismatch(oldest ? "a sequence from " + std::to_string(*oldest) + " on" : "none can be had",
+                std::to_string(input.until));
 }
 
 /// A segment's file that this store left behind: of an older log, or prepared and never listed.
@@ -52,11 +97,13 @@ Status remove_file(const RecoveryInput& input, Recovered& recovered, const std::
 Result<Recovered> recover(const RecoveryInput& input) {
   const auto start = std::chrono::steady_clock::now();
   const auto& listed = input.manifest.snapshots;
+  const auto all = bases(input);
+  if (all.empty()) {
+    return fail(not_retained(input));
+  }
   std::vector<std::string> rejected;
   for (std::size_t tries = 0;; ++tries) {
-    // Newest first; behind the oldest, the log alone, if it reaches back to the beginning.
-    const snapshot::ManifestSnapshot* chosen =
-        tries < listed.size() ? &listed[listed.size() - 1 - tries] : nullptr;
+    const snapshot::ManifestSnapshot* chosen = all[tries];
     Recovered out;
     out.report.rejected_snapshots = rejected;
     out.report.clean_close = input.manifest.clean_close;
@@ -75,7 +122,7 @@ Result<Recovered> recover(const RecoveryInput& input) {
                                          .count());
       return out;
     }
-    if (usable || chosen == nullptr) {
+    if (usable || tries + 1 == all.size()) {
       return fail(all_failed(status.error(), rejected));
     }
     rejected.push_back(chosen->file + ": " + status.error().message());

@@ -14,6 +14,7 @@
 
 #include "graph/counters.h"
 #include "graph/graph.h"
+#include "recovery/past_log.h"
 #include "snapshot/manifest.h"
 #include "wal/log.h"
 #include "wal/log_scanner.h"
@@ -33,6 +34,9 @@ struct RecoveryInput {
   std::unique_ptr<graph::Graph>& graph;  ///< replaced by a fresh one for each attempt
   /// The state does not depend on it; tests run all six.
   PhaseOrder order = default_order;
+  /// Not null: the state at `until`, as if the log had ended there, is recovered from this log.
+  PastLog* past = nullptr;
+  std::uint64_t until = 0;
 };
 
 struct Recovered {
@@ -53,6 +57,8 @@ struct Recovered {
 /// the record still holds exactly that entry's image; (4) apply what belongs to no transaction.
 /// Every image carries its sequence, so each phase is idempotent and their order does not show.
 /// Work is partitioned by record slot over threads. Memory: the graph, plus bounded batches.
+/// With `past`, a snapshot that ends at or before `until` is the base, or the log from its
+/// beginning; `not_retained` names the oldest sequence that can be reached.
 Result<Recovered> recover(const RecoveryInput& input);
 
 /// What recovery decided, made true on disk, in this order: the torn tail is erased and the rest

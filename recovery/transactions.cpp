@@ -45,7 +45,7 @@ Status TransactionTable::add(const wal::FrameView& frame) {
   const std::uint32_t marks = (begin ? 1u : 0u) + (commit || abort ? 1u : 0u);
   entry.entries += header.count - marks;
   if (header.count > marks) {
-    entry.frames.push_back(frame.location);
+    entry.frames.push_back({frame.location, header.sequence});
   }
   if (commit && entry.begun) {
     SELVEDGE_TRY(const auto notes,

@@ -18,7 +18,11 @@ struct Streamed {
   bool committed = false;
   bool aborted = false;
   std::uint64_t entries = 0;
-  std::vector<wal::FrameLocation> frames;  ///< those with changes
+  struct Place {
+    wal::FrameLocation location;
+    std::uint64_t sequence = 0;  ///< of its first entry
+  };
+  std::vector<Place> frames;  ///< those with changes
   [[nodiscard]] bool loser() const { return !committed; }
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <string>
+#include <type_traits>
 
 #include "graph/value_codec.h"
 #include "store/write_ops.h"
@@ -316,19 +317,18 @@ Id Matches<Handle, Id>::id() const {
   return Id{scan_->id()};
 }
 
-template <>
-Node Matches<Node, NodeId>::get() const {
+template <class Handle, class Id>
+Handle Matches<Handle, Id>::get() const {
   scan_->note_content();
-  return {id(), Properties(scan_->state(), scan_->image())};
-}
-
-template <>
-Edge Matches<Edge, EdgeId>::get() const {
-  scan_->note_content();
-  const auto& record = scan_->state()->graph->edges.at(id_bits::slot(scan_->id()));
-  return {id(), NodeId{record.source.load(std::memory_order_relaxed)},
-          NodeId{record.target.load(std::memory_order_relaxed)}, TypeId{record.type()},
-          Properties(scan_->state(), scan_->image())};
+  const Properties properties(scan_->state(), scan_->image());
+  if constexpr (std::is_same_v<Handle, Node>) {
+    return {id(), properties};
+  } else {
+    const auto& record = scan_->state()->graph->edges.at(id_bits::slot(scan_->id()));
+    return {id(), NodeId{record.source.load(std::memory_order_relaxed)},
+            NodeId{record.target.load(std::memory_order_relaxed)}, TypeId{record.type()},
+            properties};
+  }
 }
 
 template class Matches<Node, NodeId>;
@@ -351,9 +351,8 @@ Result<std::unique_ptr<detail::IndexScan>> Reader::scan(EntityKind entity,
                                                         std::optional<std::uint32_t> target,
                                                         std::span<const Condition> conditions,
                                                         Order order) const {
-  if (state_ == nullptr || state_->slot == nullptr || state_->expired()) {
-    return fail(state_ != nullptr && state_->expired() ? detail::transaction_expired()
-                                                       : detail::transaction_ended());
+  if (detail::over(state_)) {
+    return fail(detail::finished(state_));
   }
   if (!target) {
     return fail(ErrorCode::not_found, "no index answers these conditions");

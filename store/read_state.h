@@ -31,4 +31,14 @@ class ReadState {
   [[nodiscard]] graph::EpochManager& epochs() const { return graph->epochs; }
 };
 
+/// The view is over: there is nothing to see. (A view that was moved from has no state.)
+inline bool over(const ReadState* state) {
+  return state == nullptr || state->slot == nullptr || state->expired();
+}
+
+/// Why it is over.
+inline Error finished(const ReadState* state) {
+  return state != nullptr && state->expired() ? transaction_expired() : transaction_ended();
+}
+
 }  // namespace selvedge::detail

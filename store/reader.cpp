@@ -8,6 +8,8 @@
 
 namespace selvedge {
 
+using detail::finished;
+using detail::over;
 using detail::ReadState;
 using graph::ImageView;
 using graph::NameKind;
@@ -31,11 +33,6 @@ std::string_view text_of(const ReadState& state, NameKind kind, std::uint32_t id
   return id < names.size() ? names.text(id) : std::string_view{};
 }
 
-/// The view is over: there is nothing to see. (A view that was moved from has no state.)
-bool over(const ReadState* state) {
-  return state == nullptr || state->slot == nullptr || state->expired();
-}
-
 template <class Id>
 std::optional<Id> find(const ReadState* state, NameKind kind, NameRef<Id> name) {
   return over(state) ? std::nullopt : lookup(*state, kind, name);
@@ -54,11 +51,6 @@ void note_unknown(const ReadState* state, ReadKind kind, std::string_view text) 
   if (!over(state) && state->reads != nullptr) {
     state->reads->note_unknown(kind, text);
   }
-}
-
-Error finished(const ReadState* state) {
-  return state != nullptr && state->expired() ? detail::transaction_expired()
-                                              : detail::transaction_ended();
 }
 
 Edge make_edge(const ReadState* state, EdgeId id, const graph::EdgeRecord& record,

@@ -140,7 +140,7 @@ std::vector<SchemaInfo> StoreImpl::schema() {
 
 std::vector<SchemaInfo> Reader::schema() const {
   std::vector<SchemaInfo> all;
-  if (state_ == nullptr || state_->slot == nullptr || state_->expired()) {
+  if (detail::over(state_)) {
     return all;
   }
   const graph::PinGuard pin(state_->epochs(), state_->slot);

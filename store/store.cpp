@@ -63,6 +63,16 @@ Result<Store> Store::open(const std::string& path, const Options& options) {
   return Store(std::move(impl));
 }
 
+Result<Store> Store::open_as_of(const std::string& path, Sequence at, const Options& options) {
+  SELVEDGE_TRY(auto impl, StoreImpl::open_as_of(path, {at, std::nullopt}, options));
+  return Store(std::move(impl));
+}
+
+Result<Store> Store::open_as_of(const std::string& path, Timestamp at, const Options& options) {
+  SELVEDGE_TRY(auto impl, StoreImpl::open_as_of(path, {{}, at}, options));
+  return Store(std::move(impl));
+}
+
 Status Store::close() { return impl_->close(); }
 
 ReadView Store::read() const { return ReadView(std::make_unique<detail::ViewImpl>(*impl_)); }

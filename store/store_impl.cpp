@@ -49,14 +49,51 @@ StoreImpl::~StoreImpl() {
 
 // --- the way of an open ------------------------------------------------------------------------
 
+namespace {
+
+/// What would mean nothing is refused before anything is touched.
+Status check_times(const Options& options) {
+  const std::pair<const char*, std::int64_t> times[] = {
+      {"batch_interval", options.batch_interval.count()},
+      {"transaction_age_max", options.transaction_age_max.count()},
+      {"checkpoint_interval", options.checkpoint_interval.count()},
+      {"snapshot_age", options.snapshot_age.count()},
+      {"log_retention.age", options.log_retention.age.count()}};
+  for (const auto& [name, count] : times) {
+    if (count < 0) {
+      return fail(ErrorCode::invalid_argument, std::string("Options::") + name + " is negative");
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
 Result<std::unique_ptr<StoreImpl>> StoreImpl::open(const std::string& path,
                                                    const Options& options) {
+  SELVEDGE_TRY(check_times(options));
   std::unique_ptr<StoreImpl> store(new StoreImpl(path, options));
   SELVEDGE_TRY(store->prepare_directory());
   SELVEDGE_TRY(store->load_and_recover());
   SELVEDGE_TRY(store->start_log());
   store->opened_ = true;
   store->start_maintenance();
+  return store;
+}
+
+Result<std::unique_ptr<StoreImpl>> StoreImpl::open_as_of(const std::string& path,
+                                                         const PointInTime& point,
+                                                         Options options) {
+  if (options.salvage) {
+    return fail(ErrorCode::invalid_argument, "a store that is opened as it was is not salvaged");
+  }
+  options.read_only = true;
+  std::unique_ptr<StoreImpl> store(new StoreImpl(path, options));
+  store->as_of_ = point;
+  SELVEDGE_TRY(store->prepare_directory());
+  SELVEDGE_TRY(store->load_and_recover());
+  SELVEDGE_TRY(store->start_log());
+  store->opened_ = true;
   return store;
 }
 
@@ -138,7 +175,8 @@ Status StoreImpl::load_and_recover() {
     Status status = recover_once();
     const bool again = !status && attempt < attempts &&
                        (status.error().code() == ErrorCode::corruption ||
-                        status.error().code() == ErrorCode::not_found);
+                        status.error().code() == ErrorCode::not_found ||
+                        status.error().code() == ErrorCode::not_retained);
     if (!again) {
       return status;
     }
@@ -149,6 +187,12 @@ Status StoreImpl::recover_once() {
   const bool created = report_.created;
   SELVEDGE_TRY(auto manifest, snapshot::Manifest::load(files_, path_));
   recovery::RecoveryInput input{files_, path_, manifest, options_, graph_};
+  std::unique_ptr<PastFiles> past;
+  if (as_of_) {
+    SELVEDGE_TRY(past, PastFiles::open(files_, path_, manifest, *as_of_));
+    input.past = past.get();
+    input.until = past->point();
+  }
   SELVEDGE_TRY(auto recovered, recovery::recover(input));
   counts_ = std::move(recovered.counts);
   losers_ = std::move(recovered.open_transactions);

@@ -17,6 +17,7 @@
 #include "graph/graph.h"
 #include "history/catalog.h"
 #include "snapshot/manifest.h"
+#include "store/as_of.h"
 #include "store/read_state.h"
 #include "txn/manager.h"
 #include "txn/schema_changes.h"
@@ -32,6 +33,9 @@ namespace selvedge::detail {
 class StoreImpl final : public wal::SegmentRegistry, public history::LogSource {
  public:
   static Result<std::unique_ptr<StoreImpl>> open(const std::string& path, const Options& options);
+  /// As it was; for reading only.
+  static Result<std::unique_ptr<StoreImpl>> open_as_of(const std::string& path,
+                                                       const PointInTime& point, Options options);
   ~StoreImpl() override;
 
   /// Refused while views or transactions are open. Waits for checkpoints and maintenance.
@@ -109,6 +113,7 @@ class StoreImpl final : public wal::SegmentRegistry, public history::LogSource {
 
   const std::string path_;
   const Options options_;
+  std::optional<PointInTime> as_of_;
   /// Shared: work on the files that is not part of a transaction. Exclusive: the end of it.
   SharedMutex lifecycle_mutex_;
   FileSystem& files_;

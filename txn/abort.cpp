@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 #include <new>
+#include <utility>
 
 #include "base/assert.h"
 #include "base/crc32c.h"
@@ -26,8 +27,10 @@ void Manager::abort(State* state, std::string_view reason) {
   reclaim_now_and_then();
 }
 
-/// Undoes everything, in memory and in the log. `slot` is of the calling thread.
-void Manager::take_back(State& state, ReaderSlot* slot, std::string_view reason) {
+/// Undoes everything, in memory and in the log. `slot` is of the calling thread. Where the system
+/// refuses memory for it, the process ends: nobody may see half of it undone, and recovery undoes
+/// all.
+void Manager::take_back(State& state, ReaderSlot* slot, std::string_view reason) noexcept {
   SELVEDGE_ASSERT(state.phase == Phase::active);
   state.phase = Phase::aborted;
   const bool log_first = base::mutant(base::Mutant::abort_logged_first);
@@ -122,7 +125,8 @@ Ages Manager::look_at_ages(std::vector<TooOld>* too_old) {
   Ages ages;
   graph_.epochs.each_slot([&](ReaderSlot& slot) {
     const std::uint64_t use = slot.gate.use();
-    if (slot.view.load(std::memory_order_seq_cst) == ReaderSlot::no_view) {
+    if (slot.view.load(std::memory_order_seq_cst) == ReaderSlot::no_view ||
+        slot.gate.use() != use) {
       return;
     }
     const bool armed = slot.gate.armed();
@@ -149,6 +153,9 @@ Ages Manager::look_at_ages(std::vector<TooOld>* too_old) {
     }
   });
   for (Kept& each : kept_) {
+    if (!std::exchange(each.looked_at, true)) {
+      continue;  // how much of this step was before its time is not known
+    }
     const std::uint64_t step = counted(step_us, each.limit_us);
     each.left_us -= std::min(each.left_us, step);
     if (each.left_us == 0 && each.pin != nullptr) {
@@ -159,24 +166,18 @@ Ages Manager::look_at_ages(std::vector<TooOld>* too_old) {
   return ages;
 }
 
-/// From here on nothing that the owner may have borrowed is used again for a while. False when the
-/// system refuses memory for this, or for what the undoing notes down.
-bool Manager::keep_memory_of(ReaderSlot* slot, State& state, std::uint64_t for_us) try {
-  state.dropped_node_slots.reserve(state.dropped_node_slots.size() + state.writes.size());
-  state.dropped_edge_slots.reserve(state.dropped_edge_slots.size() + state.writes.size());
+/// A pin that keeps what the owner may have borrowed from being used again for a while. Null when
+/// the system refuses memory: nothing has begun yet, and the next round tries again.
+ReaderSlot* Manager::pin_for_owner() try {
+  {
+    const MutexLock lock(ages_mutex_);
+    kept_.reserve(kept_.size() + 1);  // only one thread adds to it
+  }
   ReaderSlot* const pin = graph_.epochs.acquire();
   graph_.epochs.pin(pin);
-  const MutexLock lock(ages_mutex_);
-  try {
-    kept_.push_back({slot, pin, for_us, for_us});
-  } catch (const std::bad_alloc&) {
-    graph_.epochs.unpin(pin);
-    graph_.epochs.release(pin);
-    throw;
-  }
-  return true;
+  return pin;
 } catch (const std::bad_alloc&) {
-  return false;
+  return nullptr;
 }
 
 /// What the owner's abort would do, with a slot of our own. The owner keeps its slot, where its
@@ -184,14 +185,21 @@ bool Manager::keep_memory_of(ReaderSlot* slot, State& state, std::uint64_t for_u
 void Manager::expire(const TooOld& old) {
   const MutexLock one(expiry_mutex_);
   ReaderSlot& slot = *old.slot;
-  if (!slot.gate.expire(old.use)) {
-    return;  // at work, or gone: the next round will see
+  ReaderSlot* const pin = pin_for_owner();
+  if (pin == nullptr) {
+    return;
+  }
+  if (!slot.gate.expire(old.use)) {  // at work, or gone: the next round will see
+    graph_.epochs.unpin(pin);
+    graph_.epochs.release(pin);
+    return;
   }
   base::yield_point("txn.expire.begun");
   State& state = *static_cast<State*>(slot.holder.load(std::memory_order_acquire));
-  if (!keep_memory_of(&slot, state, slot.age_limit_us.load(std::memory_order_relaxed))) {
-    slot.gate.spare();
-    return;
+  {
+    const MutexLock lock(ages_mutex_);
+    const std::uint64_t limit_us = slot.age_limit_us.load(std::memory_order_relaxed);
+    kept_.push_back({&slot, pin, limit_us, limit_us, false});
   }
   // Before the view goes: whoever finds no view open finds this.
   expired_open_.fetch_add(1, std::memory_order_seq_cst);

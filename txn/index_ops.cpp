@@ -136,12 +136,9 @@ Result<std::optional<std::uint64_t>> Operations::find_or_claim(const SchemaObjec
   const std::uint64_t claim =
       read_hash(ReadKind::index_key, graph::hash_key(key),
                 std::uint64_t{object.definition.target} << 32 | object.definition.keys.front());
-  if (!manager_.claims_.take(claim, &state_)) {
-    manager_.note_conflict();
+  if (!take_claim(claim)) {
     return fail(ErrorCode::conflict, "another transaction may be creating the node");
   }
-  state_.claims.push_back(claim);
-  base::yield_point("txn.claimed");
   switch (newest_with(object, key, id)) {
     case Found::visible: return answer(id);
     case Found::newer: return fail(conflict_on(id, graph_.nodes.at(id_bits::slot(id)).head.load()));

@@ -85,7 +85,7 @@ class Manager {
   /// Rolls everything back; the state is gone.
   void abort(State* state, std::string_view reason);
 
-  // A transaction that is too old (expiry.cpp; docs/concurrency.md).
+  // A transaction that is too old (abort.cpp; docs/concurrency.md).
   /// From here on maintenance may abort the transaction when it is older. Not 0.
   static void limit_age(State& state, std::uint64_t age_max_us);
   /// Aborts what is too old, and whose owner is not at work on it right now.
@@ -141,13 +141,13 @@ class Manager {
   Result<wal::Log::Section> enter_validated(State& state, std::uint64_t bytes);
   void finish(State* state);
   void release_claims(State& state);
-  void take_back(State& state, graph::ReaderSlot* slot, std::string_view reason);
+  void take_back(State& state, graph::ReaderSlot* slot, std::string_view reason) noexcept;
   struct TooOld {
     graph::ReaderSlot* slot = nullptr;
     std::uint64_t use = 0;
   };
   Ages look_at_ages(std::vector<TooOld>* too_old);
-  bool keep_memory_of(graph::ReaderSlot* slot, State& state, std::uint64_t for_us);
+  graph::ReaderSlot* pin_for_owner() SELVEDGE_REQUIRES(expiry_mutex_);
   void expire(const TooOld& old);
   void reclaim_now_and_then();
   void recycle(State* state);
@@ -232,6 +232,7 @@ class Manager {
     graph::ReaderSlot* pin = nullptr;  ///< null: its time is over
     std::uint64_t left_us = 0;
     std::uint64_t limit_us = 0;
+    bool looked_at = false;  ///< by the clock: what moved before counts for nothing
   };
   Mutex expiry_mutex_;  ///< held while one transaction is aborted for its age
   graph::ReaderSlot* const expiry_slot_;

@@ -445,6 +445,17 @@ std::optional<std::uint64_t> Operations::newest_edge(const EdgeSpec& edge, bool&
   return visible ? visible : unseen;
 }
 
+/// Written down first: what is taken will be released. Releasing what is another's does nothing.
+bool Operations::take_claim(std::uint64_t key) {
+  state_.claims.push_back(key);
+  if (!manager_.claims_.take(key, &state_) && !base::mutant(base::Mutant::claim_ignored)) {
+    manager_.note_conflict();
+    return false;
+  }
+  base::yield_point("txn.claimed");
+  return true;
+}
+
 /// Who finds the edge needs no claim; who does not looks again once he has it.
 Result<std::optional<std::uint64_t>> Operations::find_or_claim(const EdgeSpec& edge) {
   const graph::PinGuard pin(graph_.epochs, state_.slot);
@@ -461,13 +472,10 @@ Result<std::optional<std::uint64_t>> Operations::find_or_claim(const EdgeSpec& e
   }
   const std::uint64_t key =
       read_hash(ReadKind::pair, edge.source, edge.target) ^ (edge.type * 0x9e3779b97f4a7c15U);
-  if (!manager_.claims_.take(key, &state_) && !base::mutant(base::Mutant::claim_ignored)) {
-    manager_.note_conflict();
+  if (!take_claim(key)) {
     return fail(Error(ErrorCode::conflict, "another transaction may be creating the edge")
                     .with_entity(edge.source));
   }
-  state_.claims.push_back(key);
-  base::yield_point("txn.claimed");
   const auto found = newest_edge(edge, newer);
   if (found && newer) {
     return fail(conflict_on(*found, graph_.edges.at(id_bits::slot(*found)).head.load()));

@@ -127,6 +127,7 @@ class Operations {
                  const Replaced& change);
   Status check_unique(const graph::SchemaObject& object, std::span<const std::byte> key,
                       std::uint64_t id);
+  bool take_claim(std::uint64_t key);
   enum class Found : std::uint8_t { none, visible, newer };
   Found newest_with(const graph::SchemaObject& object, std::span<const std::byte> key,
                     std::uint64_t& id);

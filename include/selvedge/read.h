@@ -12,6 +12,7 @@
 #include <optional>
 #include <span>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -25,6 +26,35 @@ namespace selvedge {
 namespace detail {
 class IndexScan;
 class ReadState;
+
+/// Makes a cursor a range: an input iterator over what its accessor `Get` returns after each
+/// `next`.
+template <class Cursor, auto Get>
+class CursorIterator {
+ public:
+  using iterator_category = std::input_iterator_tag;
+  using reference = std::invoke_result_t<decltype(Get), const Cursor&>;
+  using value_type = std::remove_cvref_t<reference>;
+  using difference_type = std::ptrdiff_t;
+  using pointer = std::conditional_t<std::is_reference_v<reference>, const value_type*, void>;
+
+  CursorIterator() = default;
+  explicit CursorIterator(Cursor* cursor) : cursor_(cursor->next() ? cursor : nullptr) {}
+  reference operator*() const { return (cursor_->*Get)(); }
+  pointer operator->() const requires std::is_reference_v<reference> { return &**this; }
+  CursorIterator& operator++() {
+    if (!cursor_->next()) {
+      cursor_ = nullptr;
+    }
+    return *this;
+  }
+  void operator++(int) { ++*this; }
+  bool operator==(const CursorIterator&) const = default;
+
+ private:
+  Cursor* cursor_ = nullptr;
+};
+
 }  // namespace detail
 namespace graph {
 struct ReaderSlot;
@@ -171,28 +201,7 @@ class EdgeCursor {
   /// The whole edge: costs a look at its record.
   [[nodiscard]] Edge edge() const;
 
-  class Iterator {
-   public:
-    using iterator_category = std::input_iterator_tag;
-    using value_type = Edge;
-    using difference_type = std::ptrdiff_t;
-    using pointer = void;
-    using reference = Edge;
-    Iterator() = default;
-    explicit Iterator(EdgeCursor* cursor) : cursor_(cursor->next() ? cursor : nullptr) {}
-    Edge operator*() const { return cursor_->edge(); }
-    Iterator& operator++() {
-      if (!cursor_->next()) {
-        cursor_ = nullptr;
-      }
-      return *this;
-    }
-    void operator++(int) { ++*this; }
-    bool operator==(const Iterator&) const = default;
-
-   private:
-    EdgeCursor* cursor_ = nullptr;
-  };
+  using Iterator = detail::CursorIterator<EdgeCursor, &EdgeCursor::edge>;
   Iterator begin() { return Iterator(this); }
   Iterator end() { return {}; }
 
@@ -241,29 +250,7 @@ class NodeCursor {
     return *node_;
   }
 
-  class Iterator {
-   public:
-    using iterator_category = std::input_iterator_tag;
-    using value_type = Node;
-    using difference_type = std::ptrdiff_t;
-    using pointer = const Node*;
-    using reference = const Node&;
-    Iterator() = default;
-    explicit Iterator(NodeCursor* cursor) : cursor_(cursor->next() ? cursor : nullptr) {}
-    const Node& operator*() const { return cursor_->node(); }
-    const Node* operator->() const { return &cursor_->node(); }
-    Iterator& operator++() {
-      if (!cursor_->next()) {
-        cursor_ = nullptr;
-      }
-      return *this;
-    }
-    void operator++(int) { ++*this; }
-    bool operator==(const Iterator&) const = default;
-
-   private:
-    NodeCursor* cursor_ = nullptr;
-  };
+  using Iterator = detail::CursorIterator<NodeCursor, &NodeCursor::node>;
   Iterator begin() { return Iterator(this); }
   Iterator end() { return {}; }
 
@@ -290,29 +277,7 @@ class EdgeScan {
   bool next();
   [[nodiscard]] const Edge& edge() const { return *edge_; }
 
-  class Iterator {
-   public:
-    using iterator_category = std::input_iterator_tag;
-    using value_type = Edge;
-    using difference_type = std::ptrdiff_t;
-    using pointer = const Edge*;
-    using reference = const Edge&;
-    Iterator() = default;
-    explicit Iterator(EdgeScan* scan) : scan_(scan->next() ? scan : nullptr) {}
-    const Edge& operator*() const { return scan_->edge(); }
-    const Edge* operator->() const { return &scan_->edge(); }
-    Iterator& operator++() {
-      if (!scan_->next()) {
-        scan_ = nullptr;
-      }
-      return *this;
-    }
-    void operator++(int) { ++*this; }
-    bool operator==(const Iterator&) const = default;
-
-   private:
-    EdgeScan* scan_ = nullptr;
-  };
+  using Iterator = detail::CursorIterator<EdgeScan, &EdgeScan::edge>;
   Iterator begin() { return Iterator(this); }
   Iterator end() { return {}; }
 
@@ -341,28 +306,7 @@ class Matches {
   /// The node or edge. In a serializable transaction this is a read of it.
   [[nodiscard]] Handle get() const;
 
-  class Iterator {
-   public:
-    using iterator_category = std::input_iterator_tag;
-    using value_type = Handle;
-    using difference_type = std::ptrdiff_t;
-    using pointer = void;
-    using reference = Handle;
-    Iterator() = default;
-    explicit Iterator(Matches* matches) : matches_(matches->next() ? matches : nullptr) {}
-    Handle operator*() const { return matches_->get(); }
-    Iterator& operator++() {
-      if (!matches_->next()) {
-        matches_ = nullptr;
-      }
-      return *this;
-    }
-    void operator++(int) { ++*this; }
-    bool operator==(const Iterator&) const = default;
-
-   private:
-    Matches* matches_ = nullptr;
-  };
+  using Iterator = detail::CursorIterator<Matches, &Matches::get>;
   Iterator begin() { return Iterator(this); }
   Iterator end() { return {}; }
 
@@ -399,8 +343,7 @@ class Reader {
 
   /// Calls `use` for each embedding of this view, in no order, until it returns false; the floats
   /// are borrowed for the call. Those of a node come apart. Cost: a pass over all embeddings.
-  void each_embedding(
-      const std::function<bool(NodeId, KeyId, std::span<const float>)>& use) const;
+  void each_embedding(const std::function<bool(NodeId, KeyId, std::span<const float>)>& use) const;
 
   [[nodiscard]] EdgeCursor edges(NodeId node, Direction direction) const&;
   [[nodiscard]] EdgeCursor edges(NodeId node, Direction direction, TypeRef type) const&;

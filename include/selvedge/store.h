@@ -318,8 +318,21 @@ struct CheckReport {
 class Store final : public Writer {
  public:
   /// Errors: locked, not_a_store, newer_format, corruption (file, offset, expected, found),
-  /// permission_denied, not_found (missing and `create_if_missing` is off), disk_full, io.
+  /// permission_denied, not_found (missing and `create_if_missing` is off), disk_full, io;
+  /// invalid_argument: an option that means nothing (a time below 0).
   static Result<Store> open(const std::string& path, const Options& options = {});
+  /// The store in this directory as it was: with everything that had committed by then, and
+  /// nothing else; also its indexes and constraints. For reading: writes return `read_only`.
+  /// Nothing on disk changes, and whoever has the store open, here or elsewhere, is not hindered.
+  /// Cost: loads the newest snapshot that suits and reads the log from it to that point; with no
+  /// such snapshot, the log from its beginning, if it is all there.
+  /// Errors: those of `open`; `not_retained`, naming the oldest sequence that can be had;
+  /// `invalid_argument` behind the end of the log. docs/history.md, "The store as it was".
+  static Result<Store> open_as_of(const std::string& path, Sequence at,
+                                  const Options& options = {});
+  /// At the last commit by this time (`Txlog::sequence_at`).
+  static Result<Store> open_as_of(const std::string& path, Timestamp at,
+                                  const Options& options = {});
   Store(Store&&) noexcept;
   Store& operator=(Store&&) noexcept;
   ~Store();

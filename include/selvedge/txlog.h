@@ -205,6 +205,10 @@ class Txlog {
   [[nodiscard]] Sequence first() const;
   [[nodiscard]] Sequence last() const;
   [[nodiscard]] const Uuid& db() const;
+  /// The last commit at or before a time: of a transaction, or of one operation outside of any; 0
+  /// before the first. `not_retained` when the log that is left begins later. Cost: a binary
+  /// search.
+  [[nodiscard]] Result<Sequence> sequence_at(Timestamp time) const;
 
   /// Entries with from <= sequence <= to (0 = no end), at most `limit` (0 = no limit).
   /// `not_retained` when `from` is older than `first`. Cost of the start: an index look-up.

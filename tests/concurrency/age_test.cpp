@@ -50,13 +50,32 @@ class AgeRaces : public ::testing::TestWithParam<std::uint32_t> {
     store_.reset();
   }
 
-  /// Time passes at every look, until the owners are done.
-  void maintain_until(const std::atomic<int>& working) {
+  /// Runs the owners, each in a thread, while time passes at every look of maintenance; and
+  /// `beside` over and over until they are done.
+  void maintain_beside(const std::vector<std::function<void()>>& owners,
+                       const std::function<void()>& beside = {}) {
+    std::atomic<std::size_t> working{owners.size()};
+    std::vector<std::thread> threads;
+    for (const auto& owner : owners) {
+      threads.emplace_back([&] {
+        owner();
+        --working;
+      });
+    }
+    threads.emplace_back([&] {
+      while (beside && working.load() != 0) {
+        beside();
+        std::this_thread::yield();
+      }
+    });
     std::uint64_t now_us = 1'800'000'000'000'000;
     while (working.load() != 0) {
       files_.set_wall_clock_us(now_us += 5'000);
-      ASSERT_TRUE(store_->maintain());
+      EXPECT_TRUE(store_->maintain());
       ++looks_;
+    }
+    for (std::thread& thread : threads) {
+      thread.join();
     }
   }
   /// The owner thinks about it while maintenance looks, now and then for too long.
@@ -105,6 +124,55 @@ class AgeRaces : public ::testing::TestWithParam<std::uint32_t> {
     }
     return done.has_value();
   }
+  /// Counts and lists of one transaction agree as long as it has not ended.
+  void read_all(std::mt19937& random) {
+    auto tx = store_->begin();
+    if (!tx) {
+      ADD_FAILURE() << tx.error().message();
+      return;
+    }
+    std::int64_t sum = 0;
+    int seen = 0;
+    for (auto cursor = tx->nodes("Account"); cursor.next();) {
+      sum += *cursor.node()["n"].as_int64();
+      ++seen;
+      think(random);
+    }
+    const bool all = !tx->finished();
+    const std::uint64_t edges = tx->edge_count();
+    std::uint64_t walked = 0;
+    for (const NodeId id : nodes_) {
+      walked += tx->degree(id, Direction::out);
+    }
+    if (all) {
+      EXPECT_EQ(seen, accounts);
+      EXPECT_EQ(sum, accounts * balance);
+    }
+    if (!tx->finished()) {
+      EXPECT_EQ(walked, edges);
+    }
+  }
+  /// Aborts in one way or another, with a cursor open or not.
+  void write_and_let_go(std::mt19937& random) {
+    auto tx = store_->begin();
+    if (!tx) {
+      ADD_FAILURE() << tx.error().message();
+      return;
+    }
+    for (unsigned k = random() % 4; k > 0; --k) {
+      static_cast<void>(tx->create_node({"Lost"}));
+      think(random);
+    }
+    std::optional<NodeCursor> cursor;
+    if (random() % 2 == 0) {
+      cursor.emplace(tx->nodes());
+      cursor->next();
+    }
+    if (random() % 2 == 0) {
+      static_cast<void>(tx->abort("changed my mind"));
+    }
+    const Transaction gone = std::move(*tx);
+  }
   void expect_books_agree(std::uint64_t committed) {
     const auto view = store_->read();
     std::int64_t sum = 0;
@@ -136,28 +204,15 @@ class AgeRaces : public ::testing::TestWithParam<std::uint32_t> {
 INSTANTIATE_TEST_SUITE_P(Buffers, AgeRaces, ::testing::Values(0U, 64U << 10));
 
 TEST_P(AgeRaces, ATransactionIsCommittedOrExpiredAsAWhole) {
-  std::atomic<int> working{2};
   std::atomic<std::uint64_t> committed{0};
-  std::vector<std::thread> threads;
-  for (unsigned t = 0; t < 2; ++t) {
-    threads.emplace_back([&, t] {
-      std::mt19937 random(t);
-      for (int i = 0; i < rounds; ++i) {
-        committed += move(random) ? 1 : 0;
-      }
-      --working;
-    });
-  }
-  threads.emplace_back([&] {
-    while (working.load() != 0) {
-      EXPECT_TRUE(store_->checkpoint());
-      std::this_thread::yield();
+  const auto mover = [&](unsigned seed) {
+    std::mt19937 random(seed);
+    for (int i = 0; i < rounds; ++i) {
+      committed += move(random) ? 1 : 0;
     }
-  });
-  maintain_until(working);
-  for (std::thread& thread : threads) {
-    thread.join();
-  }
+  };
+  maintain_beside({[&] { mover(0); }, [&] { mover(1); }},
+                  [&] { EXPECT_TRUE(store_->checkpoint()); });
   EXPECT_GT(store_->stats().transactions_expired, 0U);
   EXPECT_GT(committed.load(), 0U);
   expect_books_agree(committed);
@@ -173,80 +228,30 @@ TEST_P(AgeRaces, ATransactionIsCommittedOrExpiredAsAWhole) {
 
 /// A read that returned anything returned what the view shows.
 TEST_P(AgeRaces, NoReadShowsAHalfOfAView) {
-  std::atomic<int> working{2};
-  std::vector<std::thread> threads;
-  threads.emplace_back([&] {
+  const auto mover = [&] {
     std::mt19937 random(1);
     for (int i = 0; i < rounds; ++i) {
       static_cast<void>(move(random));
     }
-    --working;
-  });
-  threads.emplace_back([&] {
+  };
+  const auto reader = [&] {
     std::mt19937 random(2);
     for (int i = 0; i < rounds; ++i) {
-      auto tx = store_->begin();
-      ASSERT_TRUE(tx);
-      std::int64_t sum = 0;
-      int seen = 0;
-      for (auto cursor = tx->nodes("Account"); cursor.next();) {
-        sum += *cursor.node()["n"].as_int64();
-        ++seen;
-        think(random);
-      }
-      const bool all = !tx->finished();
-      const std::uint64_t edges = tx->edge_count();
-      std::uint64_t walked = 0;
-      for (const NodeId id : nodes_) {
-        walked += tx->degree(id, Direction::out);
-      }
-      if (all) {
-        EXPECT_EQ(seen, accounts);
-        EXPECT_EQ(sum, accounts * balance);
-      }
-      if (!tx->finished()) {
-        EXPECT_EQ(walked, edges);
-      }
+      read_all(random);
     }
-    --working;
-  });
-  maintain_until(working);
-  for (std::thread& thread : threads) {
-    thread.join();
-  }
+  };
+  maintain_beside({mover, reader});
 }
 
 /// Owners that let go while maintenance is at it.
 TEST_P(AgeRaces, OwnersLetGoAtAnyMoment) {
-  std::atomic<int> working{3};
-  std::vector<std::thread> threads;
-  for (unsigned t = 0; t < 3; ++t) {
-    threads.emplace_back([&, t] {
-      std::mt19937 random(t);
-      for (int i = 0; i < rounds; ++i) {
-        auto tx = store_->begin();
-        ASSERT_TRUE(tx);
-        for (unsigned k = random() % 4; k > 0; --k) {
-          static_cast<void>(tx->create_node({"Lost"}));
-          think(random);
-        }
-        std::optional<NodeCursor> cursor;
-        if (random() % 2 == 0) {
-          cursor.emplace(tx->nodes());
-          cursor->next();
-        }
-        if (random() % 2 == 0) {
-          static_cast<void>(tx->abort("changed my mind"));
-        }
-        { const Transaction gone = std::move(*tx); }
-      }
-      --working;
-    });
-  }
-  maintain_until(working);
-  for (std::thread& thread : threads) {
-    thread.join();
-  }
+  const auto owner = [&](unsigned seed) {
+    std::mt19937 random(seed);
+    for (int i = 0; i < rounds; ++i) {
+      write_and_let_go(random);
+    }
+  };
+  maintain_beside({[&] { owner(0); }, [&] { owner(1); }, [&] { owner(2); }});
   EXPECT_EQ(store_->read().node_count("Lost"), 0U);
   EXPECT_EQ(store_->stats().transactions_active, 0U);
   EXPECT_EQ(store_->stats().views_open, 0U);

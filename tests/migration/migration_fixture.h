@@ -27,22 +27,41 @@ class ValueMaker {
  public:
   explicit ValueMaker(std::uint64_t seed) : random_(seed), corners_(golden_values()) {
     const double infinity = std::numeric_limits<double>::infinity();
-    for (Value each :
-         {Value(infinity), Value(-infinity), Value(std::numeric_limits<double>::quiet_NaN()),
-          Value(-std::numeric_limits<double>::quiet_NaN()), Value(5e-324), Value(1.0), Value(1e300),
-          Value(std::numeric_limits<std::int64_t>::min()),
-          Value(std::numeric_limits<std::int64_t>::max()), Value("a;b"), Value("a,b\"c\"\r\nd"),
-          Value(" padded "), Value("[1]"), Value("null"), Value("\t\x01\x1f\x7f"),
-          Value(std::string("zero\0byte", 9)), Value("\xef\xbf\xbe\xef\xbf\xbf"),
-          Value("\xef\xbb\xbf" "bom"), Value("<a b='c'>&amp;]]></a>"), Value("$bytes"),
-          Value(Bytes{}), Value(Vector{}), Value(Vector{1e-40F, 3.4e38F}),
-          Value(Timestamp{std::numeric_limits<std::int64_t>::min()}),
-          Value(List{Value("a"), Value("b")}), Value(List{Value("")}),
-          Value(List{Value("a;b"), Value("c")}), Value(List{Value(1), Value(2)}),
-          Value(List{Value(1), Value(1.5)}), Value(List{Value(true), Value(false)}),
-          Value(List{Value(Bytes{}), Value(Bytes{std::byte{1}})}),
-          Value(List{Value(Timestamp{1}), Value(Timestamp{2})}),
-          Value(Map{{"$bytes", Value("no bytes")}}), deep(32)}) {
+    for (Value each : {Value(infinity),
+                       Value(-infinity),
+                       Value(std::numeric_limits<double>::quiet_NaN()),
+                       Value(-std::numeric_limits<double>::quiet_NaN()),
+                       Value(5e-324),
+                       Value(1.0),
+                       Value(1e300),
+                       Value(std::numeric_limits<std::int64_t>::min()),
+                       Value(std::numeric_limits<std::int64_t>::max()),
+                       Value("a;b"),
+                       Value("a,b\"c\"\r\nd"),
+                       Value(" padded "),
+                       Value("[1]"),
+                       Value("null"),
+                       Value("\t\x01\x1f\x7f"),
+                       Value(std::string("zero\0byte", 9)),
+                       Value("\xef\xbf\xbe\xef\xbf\xbf"),
+                       Value("\xef\xbb\xbf"
+                             "bom"),
+                       Value("<a b='c'>&amp;]]></a>"),
+                       Value("$bytes"),
+                       Value(Bytes{}),
+                       Value(Vector{}),
+                       Value(Vector{1e-40F, 3.4e38F}),
+                       Value(Timestamp{std::numeric_limits<std::int64_t>::min()}),
+                       Value(List{Value("a"), Value("b")}),
+                       Value(List{Value("")}),
+                       Value(List{Value("a;b"), Value("c")}),
+                       Value(List{Value(1), Value(2)}),
+                       Value(List{Value(1), Value(1.5)}),
+                       Value(List{Value(true), Value(false)}),
+                       Value(List{Value(Bytes{}), Value(Bytes{std::byte{1}})}),
+                       Value(List{Value(Timestamp{1}), Value(Timestamp{2})}),
+                       Value(Map{{"$bytes", Value("no bytes")}}),
+                       deep(32)}) {
       corners_.push_back(std::move(each));
     }
   }
@@ -52,7 +71,7 @@ class ValueMaker {
   Value any() { return below(2) == 0 ? corners_[below(corners_.size())] : fresh(3); }
   std::uint64_t below(std::uint64_t end) { return random_() % end; }
   std::string text() {
-    static const std::vector<std::string> pieces{"a",  "B",  " ",  ";",    ",",    "\"",   "\n",
+    static const std::vector<std::string> pieces{"a",  "B",  " ",  ";",    ",",      "\"",  "\n",
                                                  "\\", "\r", "\t", "\x01", "\u20ac", "<&>", "'"};
     std::string result;
     for (std::uint64_t i = below(6); i > 0; --i) {
@@ -203,7 +222,8 @@ class MigrationTest : public ::testing::Test {
     std::vector<NodeId> ids;
     must(store.transact([&](Transaction& tx) -> Status {
       for (std::size_t i = 0; i < nodes; ++i) {
-        std::vector<std::pair<std::string, Value>> owned{{"number", Value(static_cast<std::int64_t>(i))}};
+        std::vector<std::pair<std::string, Value>> owned{
+            {"number", Value(static_cast<std::int64_t>(i))}};
         owned.emplace_back("mixed", i < make.corners() ? make.corner(i) : make.any());
         owned.emplace_back("of type " + std::to_string(i % 11), make.any());
         owned.emplace_back("name:" + make.text(), make.any());

@@ -186,8 +186,9 @@ TEST_F(NornicDb, BulkOperationsAndDeletesArrive) {
              R"({"id":"y","startNode":"b","endNode":"c","type":"T","properties":{}},)"
              R"({"id":"z","startNode":"c","endNode":"a","type":"U","properties":{}}]})") +
       record(3, "bulk_delete_nodes", R"({"ids":["c","never"]})") +
-      record(4, "update_edge",
-             R"({"edge":{"id":"x","startNode":"b","endNode":"a","type":"U","properties":{"w":1}}})") +
+      record(
+          4, "update_edge",
+          R"({"edge":{"id":"x","startNode":"b","endNode":"a","type":"U","properties":{"w":1}}})") +
       record(5, "bulk_delete_edges", R"({"ids":["gone"]})"));
   Store store = open();
   const ImportReport report = import(store, source());
@@ -201,7 +202,8 @@ TEST_F(NornicDb, BulkOperationsAndDeletesArrive) {
 }
 
 TEST_F(NornicDb, AnUpdateReplacesLabelsAndProperties) {
-  put_log(line(1, "create_node", R"({"node":{"id":"a","labels":["L","M"],"properties":{"v":1,"w":2}}})") +
+  put_log(line(1, "create_node",
+               R"({"node":{"id":"a","labels":["L","M"],"properties":{"v":1,"w":2}}})") +
           line(2, "update_node", R"({"node":{"id":"a","labels":["N"],"properties":{"w":3}}})"));
   Store store = open();
   import(store, source());
@@ -213,9 +215,10 @@ TEST_F(NornicDb, AnUpdateReplacesLabelsAndProperties) {
 }
 
 TEST_F(NornicDb, NumbersAreWhatTheyWere) {
-  put_log(line(1, "create_node",
-               R"({"node":{"id":"a","labels":null,"properties":{"large":9007199254740993,)"
-               R"("double":100000000000000000000,"half":0.5,"map":{"$bytes":"00"},"none":null}}})"));
+  put_log(
+      line(1, "create_node",
+           R"({"node":{"id":"a","labels":null,"properties":{"large":9007199254740993,)"
+           R"("double":100000000000000000000,"half":0.5,"map":{"$bytes":"00"},"none":null}}})"));
   Store store = open();
   import(store, source());
   const ReadView view = store.read();

@@ -153,16 +153,14 @@ TEST_F(MigrationTest, TheDigestSeesEachDifference) {
       [](Store& s, NodeId a, NodeId) { must(s.set(a, "v", "1")); },
       [](Store& s, NodeId a, NodeId) { must(s.set(a, "w", nullptr)); },
       [](Store& s, NodeId a, NodeId) { must(s.add_label(a, "M")); },
-      [](Store& s, NodeId a, NodeId b) { must(s.create_edge(a, "E", b, {{"w", 1}})); },
+      [](Store& s, NodeId a, NodeId b) {
+        must(s.create_edge(a, "E", b, {{"w", 1}}));
+      },
       [](Store& s, NodeId a, NodeId b) { must(s.create_edge(b, "E", a)); },
       [](Store& s, NodeId a, NodeId b) { must(s.create_edge(a, "F", b)); },
       [](Store& s, NodeId a, NodeId) { must(s.create_edge(a, "E", a)); },
-      [](Store& s, NodeId a, NodeId) {
-        must(s.set_embedding(a, "e", std::vector<float>{1.0F}));
-      },
-      [](Store& s, NodeId, NodeId b) {
-        must(s.set_embedding(b, "e", std::vector<float>{1.0F}));
-      },
+      [](Store& s, NodeId a, NodeId) { must(s.set_embedding(a, "e", std::vector<float>{1.0F})); },
+      [](Store& s, NodeId, NodeId b) { must(s.set_embedding(b, "e", std::vector<float>{1.0F})); },
       [](Store& s, NodeId, NodeId) { must(s.create_schema(SchemaSpec::node_index("N", {"v"}))); },
   };
   for (std::size_t i = 0; i < changes.size(); ++i) {

@@ -212,7 +212,9 @@ TEST_P(ConstraintTest, AnUnfinishedTransactionThatDecidesIsNamed) {
   person({{"email", "x"}});
   auto tx = begin();
   const NodeId mine = *tx.create_node({"Person"}, {{"email", "x"}});
-  const auto refused = store->create_schema(SchemaSpec::node_unique("Person", {"email"}));
+  SchemaOptions options;
+  options.wait = std::chrono::milliseconds(0);
+  const auto refused = store->create_schema(SchemaSpec::node_unique("Person", {"email"}), options);
   ASSERT_EQ(code(refused), ErrorCode::conflict);
   EXPECT_EQ(refused.error().entity(), mine.value);
   ASSERT_TRUE(tx.abort());

@@ -154,6 +154,22 @@ TEST_F(Age, ANegativeLimitIsRefused) {
   EXPECT_EQ(made.error().code(), ErrorCode::invalid_argument);
 }
 
+TEST_F(Age, ANegativeTimeInTheOptionsIsRefused) {
+  for (const auto set : std::vector<void (*)(Options&)>{
+           [](Options& o) { o.transaction_age_max = milliseconds(-1); },
+           [](Options& o) { o.batch_interval = milliseconds(-1); },
+           [](Options& o) { o.checkpoint_interval = std::chrono::seconds(-1); },
+           [](Options& o) { o.snapshot_age = std::chrono::seconds(-1); },
+           [](Options& o) { o.log_retention.age = std::chrono::seconds(-1); }}) {
+    Options wrong = options;
+    set(wrong);
+    const auto opened = Store::open("/other", wrong);
+    ASSERT_FALSE(opened);
+    EXPECT_EQ(opened.error().code(), ErrorCode::invalid_argument);
+    EXPECT_NE(opened.error().message().find("Options::"), std::string::npos);
+  }
+}
+
 TEST_F(Age, TheLargestLimitIsNeverReached) {
   auto made = store->begin({.age_max = milliseconds::max()});
   ASSERT_TRUE(made);

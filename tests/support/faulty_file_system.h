@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -79,6 +80,16 @@ class FaultyFileSystem final : public FileSystem {
     return counts_[static_cast<std::size_t>(operation)];
   }
 
+  /// Bytes that have been read of each file, since `forget_reads`.
+  [[nodiscard]] std::map<std::string, std::uint64_t> bytes_read() const {
+    const std::lock_guard lock(mutex_);
+    return bytes_read_;
+  }
+  void forget_reads() {
+    const std::lock_guard lock(mutex_);
+    bytes_read_.clear();
+  }
+
   Result<std::unique_ptr<File>> open(const std::string& path, OpenMode mode) override {
     SELVEDGE_TRY(check(Operation::open, path));
     SELVEDGE_TRY(std::unique_ptr<File> file, base_.open(path, mode));
@@ -121,7 +132,9 @@ class FaultyFileSystem final : public FileSystem {
         : owner_(owner), file_(std::move(file)) {}
     Result<std::size_t> pread(std::uint64_t offset, std::span<std::byte> into) override {
       SELVEDGE_TRY(owner_.check(Operation::read, path()));
-      return file_->pread(offset, into);
+      SELVEDGE_TRY(const std::size_t got, file_->pread(offset, into));
+      owner_.note_read(path(), got);
+      return got;
     }
     Result<std::size_t> pwrite(std::uint64_t offset, std::span<const std::byte> from) override {
       if (auto done = owner_.check(Operation::write, path()); !done) {
@@ -171,6 +184,10 @@ class FaultyFileSystem final : public FileSystem {
     std::unique_ptr<File> file_;
   };
 
+  void note_read(const std::string& path, std::uint64_t bytes) {
+    const std::lock_guard lock(mutex_);
+    bytes_read_[path] += bytes;
+  }
   Status check(Operation operation, const std::string& path) {
     std::function<void(const std::string&)> hook;
     {
@@ -217,6 +234,7 @@ class FaultyFileSystem final : public FileSystem {
   std::size_t bytes_before_failure_ = 0;
   std::size_t write_bytes_max_ = SIZE_MAX;
   bool full_ = false;
+  std::map<std::string, std::uint64_t> bytes_read_;
   std::array<std::uint64_t, static_cast<std::size_t>(Operation::count)> counts_{};
   Operation hook_operation_ = Operation::count;
   std::function<void(const std::string&)> hook_;
