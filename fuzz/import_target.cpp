@@ -1,6 +1,6 @@
 // Files that are imported, of every format, without a store.
 //
-// Input: u8 (low 3 bits: what it is; bit 3: skip what is bad; bit 4: ignore unknown names) | file.
+// Input: u8 (low 6 bits: what it is; 64: skip what is bad; 128: ignore unknown names) | file.
 
 #include <selvedge/migration.h>
 
@@ -18,7 +18,14 @@ namespace {
 using migration::Record;
 using migration::Source;
 
-enum class What : std::uint8_t { jsonl, csv_nodes, csv_edges, graphml, nornic_log, nornic_snapshot };
+enum class What : std::uint8_t {
+  jsonl,
+  csv_nodes,
+  csv_edges,
+  graphml,
+  nornic_log,
+  nornic_snapshot
+};
 
 Result<std::unique_ptr<Source>> open(What what, const migration::SourceContext& context) {
   switch (what) {
@@ -37,9 +44,9 @@ std::optional<std::uint64_t> read_all(Source& source) {
   for (std::uint64_t count = 0;; ++count) {
     const auto more = source.next(record);
     if (!more) {
-      require_answer(more.error(), {ErrorCode::invalid_argument, ErrorCode::corruption,
-                                    ErrorCode::too_large, ErrorCode::unsupported,
-                                    ErrorCode::newer_format});
+      require_answer(more.error(),
+                     {ErrorCode::invalid_argument, ErrorCode::corruption, ErrorCode::too_large,
+                      ErrorCode::unsupported, ErrorCode::newer_format});
       require(!more.error().path().empty(), "an error of the input names the place");
       return std::nullopt;
     }
@@ -54,7 +61,7 @@ void run(Input input) {
     return;
   }
   const auto head = std::to_integer<unsigned>(input[0]);
-  const auto what = static_cast<What>(head % 6);
+  const auto what = static_cast<What>((head & 63) % 6);
   const Input file = input.subspan(1);
   const auto files = memory_files({{what == What::nornic_log        ? "/n/wal/wal.log"
                                     : what == What::nornic_snapshot ? "/n/snapshots/snapshot-1.json"
@@ -119,9 +126,9 @@ std::vector<Buffer> seeds() {
   const auto values = test::golden_values();
   NodeId last;
   for (std::size_t i = 0; i < values.size(); ++i) {
-    const NodeId node = must(
-        store.create_node({"N", "M"}, {{"v", values[i]}, {"i", static_cast<std::int64_t>(i)}}),
-        "a node");
+    const NodeId node =
+        must(store.create_node({"N", "M"}, {{"v", values[i]}, {"i", static_cast<std::int64_t>(i)}}),
+             "a node");
     if (last) {
       must(store.create_edge(last, "T", node, {{"w", 1.5}}), "an edge");
     }
@@ -154,7 +161,8 @@ std::vector<Buffer> seeds() {
           seed(What::csv_nodes, text("/b")),
           seed(What::csv_edges, text("/c")),
           seed(What::graphml, text("/d")),
-          seed(What::csv_nodes, "id:ID(P),a:long[],b:datetime,:LABEL\n1,1;2,2020-01-01T00:00:00Z,A;B\n"),
+          seed(What::csv_nodes,
+               "id:ID(P),a:long[],b:datetime,:LABEL\n1,1;2,2020-01-01T00:00:00Z,A;B\n"),
           seed(What::nornic_log, entry + "\n"),
           seed(What::nornic_log, record),
           seed(What::nornic_snapshot,

@@ -22,11 +22,14 @@ class CsvTest : public MigrationTest {
 
 TEST_F(CsvTest, TakesWhatTheBulkToolsOfOthersTake) {
   put("/people.csv",
-      "\xef\xbb\xbfpersonId:ID(Person),name,born:int,scores:double[],tags:string[],:LABEL,x:IGNORE\r\n"
+      "\xef\xbb\xbfpersonId:ID(Person),name,born:int,scores:double[],tags:string[],:LABEL,x:"
+      "IGNORE\r\n"
       "1,\"Ada \"\"the\nfirst\"\" Byron\",1815,1.5;2;-Infinity,a;b,Person;Author,what\r\n"
       "2,Charles,,,,Person,\r\n");
-  put("/places.csv", "id:ID(Place),since:datetime,old:boolean,:LABEL\n1,1840-01-01T12:00:00+01:00,TRUE,Place\n");
-  put("/edges.csv", ":START_ID(Person),:END_ID(Place),:TYPE,w:float\n1,1,LIVES_IN,0.5\n2,1,LIVES_IN,\n");
+  put("/places.csv",
+      "id:ID(Place),since:datetime,old:boolean,:LABEL\n1,1840-01-01T12:00:00+01:00,TRUE,Place\n");
+  put("/edges.csv",
+      ":START_ID(Person),:END_ID(Place),:TYPE,w:float\n1,1,LIVES_IN,0.5\n2,1,LIVES_IN,\n");
   Store store = open();
   const ImportReport report =
       import(store, ImportSource::csv({"/people.csv", "/places.csv"}, {"/edges.csv"}));
@@ -87,7 +90,8 @@ TEST_F(CsvTest, BadRowsAreNamedByTheirPlace) {
       {":ID,:KIND\n", "/nodes.csv:1:5: the column's kind is unknown"},
       {":ID,a:point\n", "/nodes.csv:1:5: the column's type is unknown"},
       {":ID,a,a:long\n", "/nodes.csv:1:7: a column comes twice"},
-      {":ID,a\n1\n", "/nodes.csv:2: the number of fields is not that of the columns: expected 2, found 1"},
+      {":ID,a\n1\n",
+       "/nodes.csv:2: the number of fields is not that of the columns: expected 2, found 1"},
       {":ID,a\n1,2,3\n", "/nodes.csv:2: the number of fields"},
       {":ID,a:long\n1,2\n2,x\n", "/nodes.csv:3:3: column \"a\": not a whole number"},
       {":ID,a:long\n1,9223372036854775808\n", "/nodes.csv:2:3: column \"a\""},
@@ -160,7 +164,8 @@ class GraphmlTest : public MigrationTest {
 
 TEST_F(GraphmlTest, TakesWhatOthersWrite) {
   put_graph(
-      "<desc>with <b>something</b> in it</desc><edge source='a' target='b'><data key='w'>2.5</data></edge>"
+      "<desc>with <b>something</b> in it</desc><edge source='a' target='b'><data "
+      "key='w'>2.5</data></edge>"
       "<node id='a' labels=':Person:Author'><data key='c'>red</data></node><node id='b'/>"
       "<edge source='b' target='a' label='KNOWS'/>",
       "<key id='c' for='node' attr.name='color' attr.type='string'><default>yellow</default></key>"
@@ -245,10 +250,9 @@ TEST_F(MigrationTest, DotShowsNodesAndEdges) {
   must(export_dot(view, "/out.dot", options));
   const std::string one = std::to_string(a.value);
   const std::string two = std::to_string(b.value);
-  EXPECT_EQ(get("/out.dot"), "digraph graph_ {\n  " + one +
-                                 " [label=\"a \\\"quoted\\\" \\\\ name\"];\n  " + two +
-                                 " [label=\"" + two + "\"];\n  " + one + " -> " + two +
-                                 " [label=\"KNOWS\"];\n}\n");
+  EXPECT_EQ(get("/out.dot"),
+            "digraph graph_ {\n  " + one + " [label=\"a \\\"quoted\\\" \\\\ name\"];\n  " + two +
+                " [label=\"" + two + "\"];\n  " + one + " -> " + two + " [label=\"KNOWS\"];\n}\n");
 }
 
 }  // namespace

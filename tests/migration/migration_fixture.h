@@ -140,16 +140,15 @@ class ValueMaker {
 
 class MigrationTest : public ::testing::Test {
  protected:
-  Store open(const std::string& path = "/db") {
+  static Options small(FileSystem& on) {
     Options options;
-    options.file_system = &disk;
+    options.file_system = &on;
     options.background_maintenance = false;
-    options.segment_bytes = std::uint64_t{1} << 20;
+    options.segment_bytes = std::uint64_t{256} << 10;
     options.checkpoint_log_bytes = 0;
-    auto opened = Store::open(path, options);
-    EXPECT_TRUE(opened) << opened.error().message();
-    return *std::move(opened);
+    return options;
   }
+  Store open(const std::string& path = "/db") { return must(Store::open(path, small(disk))); }
   ImportOptions import_options() {
     ImportOptions options;
     options.file_system = &files;
