@@ -1,6 +1,6 @@
-// What lies beside the log: indexes of segments, and compressed segments.
+// What lies beside the log: indexes and filters of segments, and compressed segments.
 //
-// Input: u8 (bit 0: a compressed segment) | file.
+// Input: u8 (bit 0: a compressed segment; else bit 1: a filter) | file.
 
 #include <algorithm>
 #include <array>
@@ -11,6 +11,7 @@
 #include "base/crc32c.h"
 #include "fuzz/memory_files.h"
 #include "history/archive.h"
+#include "history/entity_filter.h"
 #include "history/segment_index.h"
 #include "io/file_util.h"
 
@@ -36,6 +37,18 @@ void run_index(Input file) {
     for (const history::FramePlace& each : index->frames_of(sequence, ended)) {
       require(each.sequence >= sequence, "a transaction's frames come behind its begin");
     }
+  }
+}
+
+void run_filter(Input file) {
+  const auto filter = history::EntityFilter::decode(file, "/filter");
+  if (!filter) {
+    require_answer(filter.error(), {ErrorCode::corruption});
+    return;
+  }
+  require(filter->encode() == Buffer(file.begin(), file.end()), "a filter has one form");
+  for (const std::uint64_t key : {std::uint64_t{256}, std::uint64_t{257}, ~std::uint64_t{0}}) {
+    static_cast<void>(filter->may_name(key));
   }
 }
 
@@ -66,6 +79,8 @@ void run(Input input) {
   const Input file = input.subspan(1);
   if ((input[0] & std::byte{1}) != std::byte{0}) {
     run_archive(file);
+  } else if ((input[0] & std::byte{2}) != std::byte{0}) {
+    run_filter(file);
   } else {
     run_index(file);
   }
@@ -93,7 +108,7 @@ void repair(std::span<std::byte> input, std::uint64_t) {
            base::crc32c(base::crc32c(file.first(archive_covered)), table));
 }
 
-/// Both kinds, from a store that keeps everything.
+/// All kinds, from a store that keeps everything.
 std::vector<Buffer> seeds() {
   test::MemoryFileSystem files;
   Options options;
@@ -116,12 +131,20 @@ std::vector<Buffer> seeds() {
       must(store.maintain(), "maintenance");
       must(store.maintain(), "maintenance");
     }
+    {
+      const Txlog log = must(store.txlog(), "a log");
+      EntityHistory past = must(log.history(NodeId{256}), "a history");
+      while (past.next()) {
+      }
+    }
     must(store.close(), "a close");
   }
   std::vector<Buffer> found;
   for (const DirectoryEntry& each : must(files.list("/store/history"), "a directory")) {
     Buffer bytes = get_file(files, "/store/history/" + each.name);
-    bytes.insert(bytes.begin(), each.name.ends_with(".zst") ? std::byte{1} : std::byte{0});
+    bytes.insert(bytes.begin(), each.name.ends_with(".zst")   ? std::byte{1}
+                                : each.name.ends_with(".flt") ? std::byte{2}
+                                                              : std::byte{0});
     found.push_back(std::move(bytes));
   }
   return found;

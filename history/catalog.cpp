@@ -402,6 +402,7 @@ void Catalog::unretire() {
 }
 
 Status Catalog::forget(std::uint64_t number) {
+  SELVEDGE_TRY(forget_filter(number));
   {
     const MutexLock lock(mutex_);
     if (kept_ && kept_->erase(number) == 0) {
@@ -432,18 +433,25 @@ Status Catalog::remove_strays() {
     return {};
   }
   const std::vector<LogSource::Listed> listed = source_.segments();
+  std::set<std::uint64_t> filters;
   SELVEDGE_TRY(const auto files, files_.list(history_path()));
   for (const DirectoryEntry& file : files) {
     const bool known = std::any_of(listed.begin(), listed.end(), [&](const auto& each) {
+      if (filter_name(each.info.number) == file.name) {
+        filters.insert(each.info.number);
+        return true;
+      }
       return index_name(each.info.number) == file.name ||
              (each.compressed && archive_name(each.info.number) == file.name);
     });
     const bool ours = file.name.ends_with(".idx") || file.name.ends_with(".idx.tmp") ||
+                      file.name.ends_with(".flt") || file.name.ends_with(".flt.tmp") ||
                       file.name.ends_with(".wal.zst") || file.name.ends_with(".wal.zst.tmp");
     if (!known && ours && file.kind == FileKind::file) {
       SELVEDGE_TRY(files_.unlink(history_path() + "/" + file.name));
     }
   }
+  filters_are(filters);
   return {};
 }
 

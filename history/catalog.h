@@ -17,6 +17,7 @@
 
 #include "base/mutex.h"
 #include "graph/names.h"
+#include "history/entity_filter.h"
 #include "history/segment_index.h"
 #include "wal/segment.h"
 #include "wal/segment_reader.h"
@@ -55,8 +56,8 @@ struct Segment {
 /// Invariants: segments are in order and without gaps; an index is used only if it is of exactly
 ///   this segment, and what it leads to is verified against the log. At most `indexes_max` indexes
 ///   are in memory.
-/// Threads: any. Locks: `tail_mutex_` (the last segment's index), then `mutex_`, under which only
-///   headers are read, then the source's.
+/// Threads: any. Locks: `tail_mutex_` (the last segment's index) or `filters_mutex_` (what is kept
+///   of filters), then `mutex_`, under which only headers are read, then the source's.
 /// After failure: nothing is remembered of what failed.
 class Catalog {
  public:
@@ -85,6 +86,13 @@ class Catalog {
   /// What the index led to was not there: it is built anew. The log decides what is damaged.
   void distrust(const Segment& segment);
 
+  /// Which entities a complete segment names; nothing: nobody has looked yet.
+  std::optional<EntityFilter> filter_of(const Segment& segment);
+  /// Whether filters are kept.
+  [[nodiscard]] bool keeps_filters() const { return config_.keep_indexes; }
+  /// Writes a filter, unless its segment is gone. One that cannot be kept is made again.
+  Status keep_filter(const EntityFilter& filter);
+
   /// Brings the last segment's index up to the end of the log.
   Status catch_up();
   /// Writes the index of one segment that is complete and has none. False: there was none to write.
@@ -102,7 +110,7 @@ class Catalog {
   Status compress(const Segment& segment);
   /// Removes a compressed segment that is not listed any more.
   Status remove_archive(std::uint64_t number);
-  /// Removes the index of a segment that is gone.
+  /// Removes the index and the filter of a segment that is gone.
   Status forget(std::uint64_t number);
   /// Removes indexes and compressed segments that are not in the log, and what was half written.
   Status remove_strays();
@@ -135,6 +143,8 @@ class Catalog {
   Result<Shared> load(const Segment& segment) const;
   Result<SegmentIndex> build(const Segment& segment);
   Status keep(const SegmentIndex& index);
+  Status forget_filter(std::uint64_t number);
+  void filters_are(const std::set<std::uint64_t>& numbers);
   Status extend(SegmentIndex& index, const Segment& segment, std::uint64_t end);
   Result<const SegmentIndex*> tail(const Segment& segment) SELVEDGE_REQUIRES(tail_mutex_);
 
@@ -146,6 +156,9 @@ class Catalog {
 
   Mutex tail_mutex_;
   std::optional<SegmentIndex> tail_ SELVEDGE_GUARDED_BY(tail_mutex_);
+
+  Mutex filters_mutex_;
+  std::set<std::uint64_t> filters_ SELVEDGE_GUARDED_BY(filters_mutex_);  ///< that have a file
 
   Mutex mutex_;
   std::vector<Segment> segments_ SELVEDGE_GUARDED_BY(mutex_);

@@ -147,6 +147,13 @@ void put_change(Writer& to, const LoggedChange& change) {
   put_image(to, "after", change.after, change.is_node());
 }
 
+void put_member(Writer& to, const LoggedChange& change) {
+  to.StartObject();
+  put(to, "kind", to_string(change.kind));
+  put_change(to, change);
+  to.EndObject();
+}
+
 void put_payload(Writer& to, const LogEntry& entry) {
   to.StartObject();
   switch (entry.kind) {
@@ -176,10 +183,7 @@ void put_payload(Writer& to, const LogEntry& entry) {
       to.Key("changes");
       to.StartArray();
       for (const LoggedChange& change : entry.changes) {
-        to.StartObject();
-        put(to, "kind", to_string(change.kind));
-        put_change(to, change);
-        to.EndObject();
+        put_member(to, change);
       }
       to.EndArray();
       break;
@@ -226,6 +230,13 @@ std::string payload_json(const LogEntry& entry) {
   rapidjson::StringBuffer buffer;
   Writer to(buffer);
   put_payload(to, entry);
+  return text_of(buffer);
+}
+
+std::string to_json(const LoggedChange& change) {
+  rapidjson::StringBuffer buffer;
+  Writer to(buffer);
+  put_member(to, change);
   return text_of(buffer);
 }
 

@@ -125,7 +125,9 @@ Status FeedImpl::take_streamed() {
     return {};
   }
   copied_.clear();
-  large_ = std::make_unique<LargeCommit>(catalog(), number, memory_bytes_);
+  large_ = std::make_unique<LargeCommit>(
+      catalog().names(), [this, number] { return std::make_unique<FramesOf>(catalog(), number); },
+      memory_bytes_);
   return large_->prepare();
 }
 

@@ -21,7 +21,8 @@ bool same(const LoggedImage& a, const LoggedImage& b) {
   return std::equal(a.bytes().begin(), a.bytes().end(), b.bytes().begin(), b.bytes().end());
 }
 
-/// What became of the entity, from what was there before and what is there after.
+}  // namespace
+
 void settle_kind(LoggedChange& change) {
   if (!change.is_node() && !change.is_edge()) {
     return;
@@ -35,8 +36,6 @@ void settle_kind(LoggedChange& change) {
     change.kind = edge ? EntryKind::update_edge : EntryKind::update_node;
   }
 }
-
-}  // namespace
 
 ChangeClass class_of(const LoggedChange& change) {
   if (!change.is_node() && !change.is_edge()) {
@@ -128,12 +127,11 @@ const LoggedChange* NetChanges::next() {
 
 // --- larger than memory ------------------------------------------------------------------------
 
-LargeCommit::LargeCommit(Catalog& catalog, std::uint64_t transaction, std::uint64_t memory_bytes)
-    : catalog_(catalog),
-      transaction_(transaction),
+LargeCommit::LargeCommit(const graph::Names& names, Source source, std::uint64_t memory_bytes)
+    : source_(std::move(source)),
       memory_bytes_(std::max<std::uint64_t>(memory_bytes, 64U << 10)),
-      singles_(catalog.names()),
-      repeated_(catalog.names(), true) {
+      singles_(names),
+      repeated_(names, true) {
   const std::uint64_t words = std::bit_floor(memory_bytes_ / 2 / sizeof(std::uint64_t));
   table_.resize(static_cast<std::size_t>(words));
   table_shift_ = 64 - static_cast<unsigned>(std::bit_width(words * 32) - 1);
@@ -153,13 +151,14 @@ bool LargeCommit::once(std::uint64_t key) const {
 }
 
 Status LargeCommit::each_change(const Use& use) {
-  FramesOf frames(catalog_, transaction_);
+  const std::unique_ptr<Frames> frames = source_();
   for (;;) {
-    SELVEDGE_TRY(const bool more, frames.next());
+    SELVEDGE_TRY(const bool more, frames->next());
     if (!more) {
       return {};
     }
-    SELVEDGE_TRY(graph::decode_frame(shape_of(frames.frame().header), frames.frame().payload, use));
+    SELVEDGE_TRY(
+        graph::decode_frame(shape_of(frames->frame().header), frames->frame().payload, use));
   }
 }
 
@@ -179,7 +178,7 @@ Status LargeCommit::prepare() {
 }
 
 void LargeCommit::restart() {
-  frames_ = std::make_unique<FramesOf>(catalog_, transaction_);
+  frames_ = source_();
   reader_.reset();
   repeated_.clear();
   singles_.clear();

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -29,6 +30,8 @@ enum class ChangeClass : std::uint8_t {
 };
 inline constexpr std::uint8_t change_classes = 5;
 ChangeClass class_of(const LoggedChange& change);
+/// The kind of a node's or edge's change, from what was there before and what is there after.
+void settle_kind(LoggedChange& change);
 
 /// Role: takes the changes of a commit in log order, gives one for each entity.
 /// Invariants: `before` is the first one's, `after` the last one's. What it gives lives until
@@ -62,14 +65,16 @@ class NetChanges {
   std::uint64_t held_bytes_ = 0;
 };
 
-/// Role: the net changes of a transaction that is larger than memory may be: read from the log once
-///   for each class, and oftener where many entities occur more than once.
+/// Role: the net changes of what is larger than memory may be, a transaction or many: read from the
+///   log once for each class, and oftener where many entities occur more than once.
 /// Invariants: entities that surely occur once (a table of hashes says so) are given as they are
 ///   read; the others are netted in parts that fit.
 /// Threads: one. After failure: throw it away.
 class LargeCommit {
  public:
-  LargeCommit(Catalog& catalog, std::uint64_t transaction, std::uint64_t memory_bytes);
+  /// Frames whose changes all count, from the beginning, each time it is asked.
+  using Source = std::function<std::unique_ptr<Frames>()>;
+  LargeCommit(const graph::Names& names, Source source, std::uint64_t memory_bytes);
   Status prepare();
   /// Null behind the last.
   Result<const LoggedChange*> next();
@@ -83,15 +88,14 @@ class LargeCommit {
   Status take(const graph::Change& change, std::uint64_t sequence);
   void restart();
 
-  Catalog& catalog_;
-  const std::uint64_t transaction_;
+  const Source source_;
   const std::uint64_t memory_bytes_;
   std::vector<std::uint64_t> table_;  ///< two bits for each hash: not seen, once, more often
   unsigned table_shift_ = 0;
   std::uint64_t parts_ = 1;
   std::uint8_t class_ = 0;
   std::uint64_t part_ = 0;
-  std::unique_ptr<FramesOf> frames_;
+  std::unique_ptr<Frames> frames_;
   std::optional<graph::EntryReader> reader_;
   ChangeReader singles_;
   std::size_t next_single_ = 0;

@@ -28,6 +28,14 @@ class ViewImpl {
     read_.slot = manager_.open_view(sequence);
     read_.view = {sequence, nullptr};
   }
+  /// Of a view that is open.
+  ViewImpl(StoreImpl& store, graph::ReaderSlot* slot, std::uint64_t sequence)
+      : manager_(store.manager()) {
+    read_.graph = &store.graph();
+    read_.manager = &manager_;
+    read_.slot = slot;
+    read_.view = {sequence, nullptr};
+  }
   ~ViewImpl() { manager_.close_view(read_.slot); }
   ViewImpl(const ViewImpl&) = delete;
   ViewImpl& operator=(const ViewImpl&) = delete;
@@ -76,6 +84,11 @@ Result<Store> Store::open_as_of(const std::string& path, Timestamp at, const Opt
 Status Store::close() { return impl_->close(); }
 
 ReadView Store::read() const { return ReadView(std::make_unique<detail::ViewImpl>(*impl_)); }
+
+Result<ReadView> Store::read_at(Sequence sequence) const {
+  SELVEDGE_TRY(graph::ReaderSlot * slot, impl_->manager().open_view_at(sequence.value));
+  return ReadView(std::make_unique<detail::ViewImpl>(*impl_, slot, sequence.value));
+}
 
 Result<Transaction> Store::begin(TransactionOptions options) {
   std::size_t bytes = 0;

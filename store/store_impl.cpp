@@ -55,6 +55,7 @@ namespace {
 Status check_times(const Options& options) {
   const std::pair<const char*, std::int64_t> times[] = {
       {"batch_interval", options.batch_interval.count()},
+      {"version_age", options.version_age.count()},
       {"transaction_age_max", options.transaction_age_max.count()},
       {"checkpoint_interval", options.checkpoint_interval.count()},
       {"snapshot_age", options.snapshot_age.count()},
@@ -84,6 +85,7 @@ Result<std::unique_ptr<StoreImpl>> StoreImpl::open(const std::string& path,
 Result<std::unique_ptr<StoreImpl>> StoreImpl::open_as_of(const std::string& path,
                                                          const PointInTime& point,
                                                          Options options) {
+  SELVEDGE_TRY(check_times(options));
   if (options.salvage) {
     return fail(ErrorCode::invalid_argument, "a store that is opened as it was is not salvaged");
   }
@@ -239,6 +241,9 @@ Status StoreImpl::start_log() {
   txn::ManagerOptions manager_options;
   manager_options.transaction_buffer_bytes = options_.transaction_buffer_bytes;
   manager_options.clock = &files_;
+  manager_options.versions_kept = options_.versions_kept;
+  manager_options.version_age_us =
+      static_cast<std::uint64_t>(std::chrono::microseconds(options_.version_age).count());
   manager_ = std::make_unique<txn::Manager>(*graph_, *log_, manager_options);
   schema_changes_ = std::make_unique<txn::SchemaChanges>(*manager_);
   manager_->set_base_counts(std::move(counts_));
@@ -400,6 +405,7 @@ StoreStats StoreImpl::stats() {
   stats.visible = {log_->appended()};
   stats.durable = {log_->durable()};
   stats.horizon = {manager_->horizon()};
+  stats.readable_from = {manager_->readable_from()};
   stats.log_entries = log.entries;
   stats.log_bytes = log.bytes;
   stats.log_writes = log.writes;

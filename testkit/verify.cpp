@@ -67,6 +67,43 @@ std::optional<std::string> read_log(const Store& store) {
   return std::nullopt;
 }
 
+std::optional<std::string> compare_past(const Store& store, const Options& options,
+                                        const Ledger& ledger, std::size_t steps) {
+  std::vector<std::uint64_t> expected{ledger.state(0)};
+  for (std::size_t i = 1; i <= steps; ++i) {
+    if (ledger.state(i) != expected.back()) {
+      expected.push_back(ledger.state(i));
+    }
+  }
+  std::vector<std::uint64_t> moments{0};
+  auto feed = store.feed({1});
+  while (feed && feed->next()) {
+    moments.push_back(feed->commit().sequence.value);
+  }
+  if (!feed || !feed->status()) {
+    return "the feed: " + (feed ? feed->status().error() : feed.error()).message();
+  }
+  std::size_t at = 0;
+  for (const std::uint64_t moment : moments) {
+    const auto past = Store::open_as_of(store_path, Sequence{moment}, options);
+    const std::string where = "the store as of " + std::to_string(moment) + ": ";
+    if (!past) {
+      return where + past.error().message();
+    }
+    const std::uint64_t found = state_hash(past->read());
+    at += found != expected[at] && at + 1 < expected.size() ? 1U : 0U;
+    if (found != expected[at]) {
+      return where + "not the state after step " + std::to_string(at);
+    }
+    if (const CheckReport report = past->check(); !report.faults.empty()) {
+      return where + report.faults.front();
+    }
+  }
+  return at + 1 == expected.size()
+             ? std::nullopt
+             : std::optional<std::string>("the store's past lacks the last states");
+}
+
 std::optional<std::string> compare_copy(FileSystem& files, const std::string& root,
                                         const Workload& workload, const Ledger& ledger,
                                         const Copy& copy, bool finished) {
@@ -112,6 +149,9 @@ Verified::Verified(const Workload& workload, const Image& image, const Ledger& l
   fault_ = compare_state(*store, workload, ledger, bounds, steps_);
   if (!fault_) {
     fault_ = read_log(*store);
+  }
+  if (!fault_ && options.log_retention.everything) {
+    fault_ = compare_past(*store, options, ledger, steps_);
   }
   if (!fault_) {
     fault_ = compare_copies(workload, image, ledger, bounds);

@@ -50,6 +50,11 @@ class Verified {
 /// Reads the whole log: every entry that is retained, once, in order.
 [[nodiscard]] std::optional<std::string> read_log(const Store& store);
 
+/// Of a store that keeps all of its log: opens it as it was at each commit. It must show the states
+/// of the steps, in their order, and no others.
+[[nodiscard]] std::optional<std::string> compare_past(const Store& store, const Options& options,
+                                                      const Ledger& ledger, std::size_t steps);
+
 /// Opens a copy below `root`. It must show the state of its step; if its backup did not return, it
 /// may be refused instead.
 [[nodiscard]] std::optional<std::string> compare_copy(FileSystem& files, const std::string& root,

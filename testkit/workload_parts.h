@@ -27,5 +27,7 @@ inline Result<NodeId> node(Trial& trial, const char* label, std::int64_t value) 
 std::vector<Workload> schema_workloads();
 /// Those about imports.
 std::vector<Workload> import_workloads();
+/// Those about stores as they were.
+std::vector<Workload> time_workloads();
 
 }  // namespace selvedge::testkit

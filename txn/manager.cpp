@@ -24,6 +24,7 @@ Manager::Manager(graph::Graph& graph, wal::Log& log, const ManagerOptions& optio
       validation_(graph),
       finished_last_(&finished_anchor_),
       reclaim_slot_(graph.epochs.acquire()),
+      kept_from_(log.appended()),
       expiry_slot_(graph.epochs.acquire()) {
   graph_.set_status_sink(&Manager::status_free, this);
 }

@@ -28,6 +28,9 @@ struct ManagerOptions {
   std::size_t transaction_buffer_bytes = std::size_t{64} << 10;
   /// Wall clock in microseconds.
   const FileSystem* clock = nullptr;
+  /// Bounds of what `open_view_at` can reach; 0 and 0: nothing but the present.
+  std::uint64_t versions_kept = 0;
+  std::uint64_t version_age_us = 0;
 };
 
 struct ManagerStats {
@@ -67,6 +70,10 @@ class Manager {
 
   /// Opens a view at what readers may see; the slot is given back with `close_view`.
   graph::ReaderSlot* open_view(std::uint64_t& sequence);
+  /// Opens a view at a sequence of the past. `not_retained`, `invalid_argument`.
+  Result<graph::ReaderSlot*> open_view_at(std::uint64_t sequence);
+  /// The oldest sequence at which a view can be opened.
+  [[nodiscard]] std::uint64_t readable_from() const;
   void close_view(graph::ReaderSlot* slot) { graph_.epochs.release(slot); }
   /// Sequence at which read views open: never ahead of the disk in immediate mode.
   [[nodiscard]] std::uint64_t readable() const;
@@ -163,6 +170,12 @@ class Manager {
   Status compensate(State& state, std::size_t from, std::size_t to);
   void release_slots(State& state);
 
+  // What is kept for views of the past (past.cpp).
+  [[nodiscard]] bool keeps_versions() const {
+    return options_.versions_kept != 0 || options_.version_age_us != 0;
+  }
+  void advance_kept() SELVEDGE_REQUIRES(reclaim_mutex_);
+
   // Settling (reclaim.cpp).
   void settle_finished(std::size_t budget) SELVEDGE_REQUIRES(reclaim_mutex_);
   void settle(State& state, std::uint64_t horizon) SELVEDGE_REQUIRES(reclaim_mutex_);
@@ -214,6 +227,13 @@ class Manager {
   State* prune_before_ SELVEDGE_GUARDED_BY(reclaim_mutex_) = nullptr;  // the one before it
   std::vector<std::uint64_t> prune_views_ SELVEDGE_GUARDED_BY(reclaim_mutex_);
   base::ShardedCount waiting_;
+  /// Where views of the past begin, while versions are kept. Never goes back.
+  std::atomic<std::uint64_t> kept_from_;
+  struct Moment {
+    std::uint64_t at_us = 0;
+    std::uint64_t readable = 0;  ///< then
+  };
+  std::deque<Moment> moments_ SELVEDGE_GUARDED_BY(reclaim_mutex_);  ///< oldest first
   struct Since {
     std::atomic<std::uint32_t> ends{0};
   };

@@ -66,7 +66,7 @@ bool entry_is(const EntryList::HeadWord& head, std::uint32_t position, std::uint
 }  // namespace
 
 std::uint64_t Manager::horizon() {
-  const std::uint64_t floor = readable();  // before the slots are looked at
+  const std::uint64_t floor = readable_from();  // before the slots are looked at
   return graph_.epochs.horizon(floor);
 }
 
@@ -83,6 +83,7 @@ void Manager::reclaim(bool everything) noexcept try {
     } else if (!lock.try_lock()) {
       return;
     }
+    advance_kept();
     settle_finished(everything ? ~std::size_t{0} : 256);
   }
   graph_.epochs.collect();
@@ -93,7 +94,7 @@ void Manager::reclaim(bool everything) noexcept try {
 void Manager::settle_finished(std::size_t budget) {
   const graph::OperationScope scope(graph_.schema);
   const graph::PinGuard pin(graph_.epochs, reclaim_slot_);
-  const std::uint64_t floor = readable();
+  const std::uint64_t floor = readable_from();
   const std::uint64_t reached =
       base::mutant(base::Mutant::horizon_ignores_views) ? floor : graph_.epochs.horizon(floor);
   for (; budget > 0; --budget) {

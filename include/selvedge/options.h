@@ -60,6 +60,12 @@ struct Options {
   /// so that a full store can be emptied, and opened again.
   std::uint64_t memory_limit_bytes = 0;
 
+  /// Old versions that memory keeps for `Store::read_at`: those of the last so many sequences, and
+  /// of the last so long; within both, if both are set. 0 and 0: none. They are counted by rounds
+  /// of maintenance and of settling, count towards the memory limit, and are gone after an open.
+  std::uint64_t versions_kept = 0;
+  std::chrono::milliseconds version_age{0};
+
   /// A log segment is closed at this size, or at this many entries (0 = no limit).
   std::uint64_t segment_bytes = std::uint64_t{64} << 20;
   std::uint64_t segment_entries_max = 0;

@@ -16,6 +16,7 @@
 
 #include <selvedge/error.h>
 #include <selvedge/feed.h>
+#include <selvedge/history.h>
 #include <selvedge/options.h>
 #include <selvedge/read.h>
 #include <selvedge/report.h>
@@ -275,7 +276,8 @@ struct RetryOptions {
 struct StoreStats {
   Sequence visible;
   Sequence durable;
-  Sequence horizon;  ///< everything at or before it is settled or about to be
+  Sequence horizon;        ///< everything at or before it is settled or about to be
+  Sequence readable_from;  ///< the oldest that `read_at` opens
   std::uint64_t log_entries = 0;
   std::uint64_t log_bytes = 0;
   std::uint64_t log_writes = 0;
@@ -345,6 +347,11 @@ class Store final : public Writer {
   Status close();
 
   [[nodiscard]] ReadView read() const;
+  /// The state at a sequence of the past, as long as memory has it (`Options::versions_kept`,
+  /// `version_age`; with neither, only the present). An index that was dropped since is not there.
+  /// Errors: `not_retained`, naming the oldest sequence that can be read; `invalid_argument` for
+  /// one that cannot be read yet. Cost: that of `read`. docs/concurrency.md, "Views of the past".
+  [[nodiscard]] Result<ReadView> read_at(Sequence sequence) const;
   Result<Transaction> begin(TransactionOptions options = {});
 
   /// Runs `function(Transaction&)`, commits, and runs it again after a conflict. The function

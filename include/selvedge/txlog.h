@@ -28,7 +28,10 @@ class Catalog;
 class CursorImpl;
 class Lease;
 }  // namespace history
+class Diff;
+class EntityHistory;
 class Feed;
+struct DiffOptions;
 struct FeedOptions;
 
 /// What a log entry does.
@@ -141,6 +144,8 @@ struct LogEntry {
 std::string to_json(const LogEntry& entry);
 /// The payload alone.
 std::string payload_json(const LogEntry& entry);
+/// {"kind", ..}, with what the payload of an entry of its kind has.
+std::string to_json(const LoggedChange& change);
 
 /// Which entries a cursor shows; what is empty lets everything pass.
 struct EntryFilter {
@@ -223,6 +228,16 @@ class Txlog {
   /// committed behind it comes whole. `not_retained` when it is older than `first`.
   [[nodiscard]] Result<Feed> feed(Sequence from) const;
   [[nodiscard]] Result<Feed> feed(Sequence from, const FeedOptions& options) const;
+  /// The versions of one entity, the oldest first, with who made them and when
+  /// (selvedge/history.h).
+  [[nodiscard]] Result<EntityHistory> history(NodeId id) const;
+  [[nodiscard]] Result<EntityHistory> history(EdgeId id) const;
+  /// What is different after the second sequence from what was after the first
+  /// (selvedge/history.h). `invalid_argument` when they are not in order, or behind `last`;
+  /// `not_retained` when the log between, or a transaction that was under way at the first, is not
+  /// all there. Cost: reads the log between, from the begin of those transactions.
+  [[nodiscard]] Result<Diff> diff(Sequence after, Sequence last) const;
+  [[nodiscard]] Result<Diff> diff(Sequence after, Sequence last, const DiffOptions& options) const;
 
  private:
   friend class Store;

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <map>
 #include <random>
+#include <set>
 
 #include "tests/store/store_fixture.h"
 
@@ -52,6 +53,15 @@ class RandomHistory : public StoreTest {
       change(options);
     }
     open();
+  }
+
+  Txlog log() const {
+    auto opened = store->txlog();
+    EXPECT_TRUE(opened) << opened.error().message();
+    return *std::move(opened);
+  }
+  static Image bytes_of(const LoggedImage& image) {
+    return {image.bytes().begin(), image.bytes().end()};
   }
 
   void live(std::uint64_t seed, int rounds, bool with_checkpoints = true) {
