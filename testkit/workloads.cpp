@@ -559,11 +559,10 @@ std::vector<Workload> standard_workloads() {
   for (Workload& each : schema_workloads()) {
     all.push_back(std::move(each));
   }
-<<<<<<< HEAD
   for (Workload& each : import_workloads()) {
-=======
+    all.push_back(std::move(each));
+  }
   for (Workload& each : time_workloads()) {
->>>>>>> origin/main
     all.push_back(std::move(each));
   }
   return all;
