@@ -12,6 +12,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/shards.h"
 #include "tests/support/memory_file_system.h"
 
 namespace selvedge {
@@ -290,8 +291,18 @@ class Homes : public Concurrency {
     options_.background_maintenance = false;
     Concurrency::SetUp();
   }
-  /// In a thread of its own, so in another home; what it leaves waits there.
-  void elsewhere(std::function<void()> body) { run({std::move(body)}); }
+  /// In a thread of another home; what it leaves waits there. Threads get homes in turn.
+  void elsewhere(const std::function<void()>& body) {
+    const std::size_t here = base::shard_of_thread();
+    for (bool done = false; !done;) {
+      run({[&] {
+        done = base::shard_of_thread() != here;
+        if (done) {
+          body();
+        }
+      }});
+    }
+  }
   NodeId node() {
     const auto made = store_->create_node({"N"}, {{"v", 0}});
     EXPECT_TRUE(made);
