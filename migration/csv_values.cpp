@@ -265,8 +265,11 @@ Result<Value> parse_csv_value(const CsvColumn& column, std::string_view text,
   List list;
   if (!text.empty()) {
     for (const std::string_view each : split_csv_array(text, dialect.array_delimiter)) {
-      SELVEDGE_TRY(Value value, parse_one(column.type, each, dialect));
-      list.push_back(std::move(value));
+      auto value = parse_one(column.type, each, dialect);
+      if (!value) {
+        return value;
+      }
+      list.push_back(*std::move(value));
     }
   }
   return Value(std::move(list));

@@ -169,14 +169,17 @@ Status JsonlSource::text(const JsonMember& member, std::string& into) const {
 
 /// A text or a whole number: 7 and "7" are the same.
 Status JsonlSource::id(const JsonMember& member, std::string& into) const {
-  SELVEDGE_TRY(const Value found, value(member, member.name));
-  if (const auto* const text = found.as<std::string>()) {
+  const auto found = value(member, member.name);
+  if (!found) {
+    return fail(found.error().clone());
+  }
+  if (const auto* const text = found->as<std::string>()) {
     into = *text;
-  } else if (const auto* const number = found.as<std::int64_t>()) {
+  } else if (const auto* const number = found->as<std::int64_t>()) {
     into = std::to_string(*number);
   } else {
-    return fail(
-        bad(member, member.name, "a text or a whole number", std::string(to_string(found.type()))));
+    return fail(bad(member, member.name, "a text or a whole number",
+                    std::string(to_string(found->type()))));
   }
   return {};
 }
