@@ -64,6 +64,7 @@ extern const Target image_target;
 extern const Target value_target;
 extern const Target json_target;
 extern const Target history_target;
+extern const Target import_target;
 extern const Target store_target;
 
 std::span<const Target* const> all_targets();

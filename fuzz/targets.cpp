@@ -15,9 +15,10 @@ void require_answer(const Error& error, std::initializer_list<ErrorCode> codes) 
 }
 
 std::span<const Target* const> all_targets() {
-  static constexpr std::array<const Target*, 10> all = {
-      &frame_target, &scanner_target, &change_target, &snapshot_target, &manifest_target,
-      &image_target, &value_target,   &json_target,   &history_target,  &store_target};
+  static constexpr std::array<const Target*, 11> all = {
+      &frame_target,    &scanner_target, &change_target, &snapshot_target,
+      &manifest_target, &image_target,   &value_target,  &json_target,
+      &history_target,  &import_target,  &store_target};
   return all;
 }
 

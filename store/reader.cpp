@@ -1,6 +1,7 @@
-#include <algorithm>
-
 #include <selvedge/read.h>
+
+#include <algorithm>
+#include <cstring>
 
 #include "graph/image.h"
 #include "store/read_state.h"
@@ -207,6 +208,23 @@ std::optional<std::vector<float>> Reader::embedding(NodeId id, KeyRef key) const
     return std::nullopt;
   }
   return values;
+}
+
+void Reader::each_embedding(
+    const std::function<bool(NodeId, KeyId, std::span<const float>)>& use) const {
+  if (over(state_)) {
+    return;
+  }
+  std::vector<float> values;
+  static_cast<void>(state_->graph->embeddings.each(  // false: `use` has seen enough
+      state_->view.sequence, [&](const graph::Embeddings::Seen& seen) {
+        if (!exists(NodeId{seen.node})) {
+          return !over(state_);
+        }
+        values.resize(seen.floats.size() / sizeof(float));
+        std::memcpy(values.data(), seen.floats.data(), seen.floats.size());
+        return use(NodeId{seen.node}, KeyId{seen.key}, values);
+      }));
 }
 
 std::vector<LabelId> Reader::labels(NodeId id) const {

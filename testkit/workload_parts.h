@@ -25,6 +25,9 @@ inline Result<NodeId> node(Trial& trial, const char* label, std::int64_t value) 
 
 /// Those about indexes and constraints.
 std::vector<Workload> schema_workloads();
+/// Those about imports.
+std::vector<Workload> import_workloads();
+/// Those about stores as they were.
 std::vector<Workload> time_workloads();
 
 }  // namespace selvedge::testkit

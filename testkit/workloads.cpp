@@ -559,6 +559,9 @@ std::vector<Workload> standard_workloads() {
   for (Workload& each : schema_workloads()) {
     all.push_back(std::move(each));
   }
+  for (Workload& each : import_workloads()) {
+    all.push_back(std::move(each));
+  }
   for (Workload& each : time_workloads()) {
     all.push_back(std::move(each));
   }

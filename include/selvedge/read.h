@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <initializer_list>
 #include <iterator>
 #include <memory>
@@ -339,6 +340,10 @@ class Reader {
   /// The embedding of a node under a key (`Store::set_embedding`); absent when there is none. The
   /// view of a transaction sees those set before it began. Cost: a lock, a hash, a copy.
   [[nodiscard]] std::optional<std::vector<float>> embedding(NodeId id, KeyRef key) const;
+
+  /// Calls `use` for each embedding of this view, in no order, until it returns false; the floats
+  /// are borrowed for the call. Those of a node come apart. Cost: a pass over all embeddings.
+  void each_embedding(const std::function<bool(NodeId, KeyId, std::span<const float>)>& use) const;
 
   [[nodiscard]] EdgeCursor edges(NodeId node, Direction direction) const&;
   [[nodiscard]] EdgeCursor edges(NodeId node, Direction direction, TypeRef type) const&;
