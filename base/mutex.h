@@ -1,8 +1,10 @@
 // Locks that clang's -Wthread-safety can check.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <cstdint>
 #include <mutex>
 #include <shared_mutex>
 
@@ -43,16 +45,6 @@ inline void cpu_relax() {
 class SELVEDGE_CAPABILITY("mutex") Mutex {
  public:
   void lock() SELVEDGE_ACQUIRE() { mutex_.lock(); }
-  /// For a section that lasts less than it costs to sleep and be woken: tries for a while first.
-  void lock_briefly() SELVEDGE_ACQUIRE() SELVEDGE_NO_THREAD_SAFETY_ANALYSIS {
-    for (int tries = 0; tries < 100; ++tries) {
-      if (mutex_.try_lock()) {
-        return;
-      }
-      cpu_relax();
-    }
-    mutex_.lock();
-  }
   bool try_lock() SELVEDGE_TRY_ACQUIRE(true) { return mutex_.try_lock(); }
   void unlock() SELVEDGE_RELEASE() { mutex_.unlock(); }
 
@@ -70,6 +62,52 @@ class SELVEDGE_SCOPED_CAPABILITY MutexLock {
 
  private:
   Mutex& mutex_;
+};
+
+/// A mutex for sections that last less than it costs to sleep and be woken: who comes looks for a
+/// while, without a write that would take the line from the holder, and sleeps only then
+/// (U. Drepper, "Futexes Are Tricky", mutex 2).
+class SELVEDGE_CAPABILITY("mutex") BriefMutex {
+ public:
+  void lock() SELVEDGE_ACQUIRE() {
+    std::uint32_t found = free;
+    for (int looks = 0; looks < 200; ++looks) {
+      if (found == free && word_.compare_exchange_weak(found, held, std::memory_order_acquire)) {
+        return;
+      }
+      cpu_relax();
+      found = word_.load(std::memory_order_relaxed);
+    }
+    while (word_.exchange(held_waited_for, std::memory_order_acquire) != free) {
+      word_.wait(held_waited_for, std::memory_order_relaxed);
+    }
+  }
+  bool try_lock() SELVEDGE_TRY_ACQUIRE(true) {
+    std::uint32_t found = free;
+    return word_.compare_exchange_strong(found, held, std::memory_order_acquire);
+  }
+  void unlock() SELVEDGE_RELEASE() {
+    if (word_.exchange(free, std::memory_order_release) == held_waited_for) {
+      word_.notify_one();
+    }
+  }
+
+ private:
+  static constexpr std::uint32_t free = 0;
+  static constexpr std::uint32_t held = 1;
+  static constexpr std::uint32_t held_waited_for = 2;
+  std::atomic<std::uint32_t> word_{free};
+};
+
+class SELVEDGE_SCOPED_CAPABILITY BriefLock {
+ public:
+  explicit BriefLock(BriefMutex& mutex) SELVEDGE_ACQUIRE(mutex) : mutex_(mutex) { mutex_.lock(); }
+  ~BriefLock() SELVEDGE_RELEASE() { mutex_.unlock(); }
+  BriefLock(const BriefLock&) = delete;
+  BriefLock& operator=(const BriefLock&) = delete;
+
+ private:
+  BriefMutex& mutex_;
 };
 
 class CondVar {

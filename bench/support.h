@@ -7,6 +7,7 @@
 #include <selvedge/store.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <exception>
@@ -93,6 +94,13 @@ inline std::uint64_t resident_bytes() {
 
 inline double rate(std::uint64_t count, Clock::duration time) {
   return static_cast<double>(count) / std::chrono::duration<double>(time).count();
+}
+
+/// Of at least one value.
+inline double median(std::vector<double> values) {
+  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  std::nth_element(values.begin(), middle, values.end());
+  return *middle;
 }
 
 /// Runs `work(thread)` on threads that start together; returns the seconds from then until the last

@@ -23,6 +23,12 @@ std::uint32_t next_capacity(std::uint32_t capacity) {
   return std::min(capacity + step, chunk_entries);
 }
 
+/// Writers of a list hold its owner's latch, so nobody adds at the same time.
+void add_irregular(EntryBlock& block, std::int32_t amount) {
+  const std::uint32_t now = block.irregular.load(std::memory_order_relaxed);
+  block.irregular.store(now + static_cast<std::uint32_t>(amount), std::memory_order_release);
+}
+
 }  // namespace
 
 std::uint32_t EntryList::positions(std::uint64_t head) {
@@ -114,7 +120,7 @@ std::uint32_t EntryList::append_short(std::uint64_t entity, std::uint64_t neighb
   Entry& entry = block->entries()[count];
   entry.neighbour.store(neighbour, std::memory_order_relaxed);
   entry.entity.store(entity, std::memory_order_relaxed);
-  block->irregular.fetch_add(1, std::memory_order_release);
+  add_irregular(*block, 1);
   block->count.store(count + 1, std::memory_order_release);
   return count;
 }
@@ -188,7 +194,7 @@ std::uint32_t EntryList::append_long(std::uint64_t entity, std::uint64_t neighbo
     Entry& entry = chunk->entries()[at];
     entry.neighbour.store(neighbour, std::memory_order_relaxed);
     entry.entity.store(entity, std::memory_order_relaxed);
-    chunk->irregular.fetch_add(1, std::memory_order_release);
+    add_irregular(*chunk, 1);
     chunk->count.store(at + 1, std::memory_order_release);
     position = (chunks - 1) * chunk_entries + at;
   }
@@ -203,7 +209,7 @@ void EntryList::settle(std::uint32_t position, std::uint64_t entity) {
   SELVEDGE_ASSERT((word & Entry::id_mask) == entity && (word & Entry::dead_bit) == 0);
   if ((word & Entry::settled_bit) == 0) {
     entry.entity.store(word | Entry::settled_bit, std::memory_order_release);
-    block_for(position)->irregular.fetch_sub(1, std::memory_order_release);
+    add_irregular(*block_for(position), -1);
   }
 }
 
@@ -212,7 +218,7 @@ void EntryList::unsettle(std::uint32_t position, std::uint64_t entity) {
   const std::uint64_t word = entry.entity.load(std::memory_order_relaxed);
   SELVEDGE_ASSERT((word & Entry::id_mask) == entity && (word & Entry::dead_bit) == 0);
   if ((word & Entry::settled_bit) != 0) {
-    block_for(position)->irregular.fetch_add(1, std::memory_order_release);
+    add_irregular(*block_for(position), 1);
     entry.entity.store(word & ~Entry::settled_bit, std::memory_order_release);
   }
 }

@@ -78,14 +78,16 @@ std::uint64_t EpochManager::oldest_pin() const {
   return oldest;
 }
 
-void EpochManager::collect() {
+void EpochManager::collect_where(std::uint64_t items_min) {
   if (retired_count() == 0) {
     return;
   }
+  const Bags& mine = bags_.mine();
   const std::uint64_t opened = epoch_.fetch_add(1, std::memory_order_seq_cst) + 1;
   const std::uint64_t safe = std::min(oldest_pin(), opened);
   bags_.each([&](Bags& each) {
-    if (each.items.load(std::memory_order_relaxed) != 0) {
+    const std::uint64_t items = each.items.load(std::memory_order_relaxed);
+    if (items >= items_min || (&each == &mine && items != 0)) {
       collect_from(each, safe);
     }
   });

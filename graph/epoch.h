@@ -111,7 +111,9 @@ class EpochManager {
   }
 
   /// Opens a new epoch and gives back what nobody can hold. Cheap when nothing is retired.
-  void collect();
+  void collect() { collect_where(1); }
+  /// As `collect`; what other threads retired only where much has gathered.
+  void collect_mine() { collect_where(much); }
 
   /// Lowest sequence that an open or future view can have, given that future views open at or
   /// above `floor`. `floor` must have been loaded before the call.
@@ -159,6 +161,8 @@ class EpochManager {
     std::vector<std::vector<Retired>> spare;
     std::atomic<std::uint64_t> items{0};
   };
+  static constexpr std::uint64_t much = 4096;
+  void collect_where(std::uint64_t items_min);
   void collect_from(Bags& from, std::uint64_t safe);
   base::Shards<Bags> bags_;
   struct FreeSlots {

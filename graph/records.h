@@ -14,6 +14,7 @@
 #include <selvedge/types.h>
 
 #include "base/mutex.h"
+#include "base/shards.h"
 #include "base/spin.h"
 #include "graph/arena.h"
 #include "graph/version.h"
@@ -148,7 +149,8 @@ class RecordTable {
   SpinLatch latch_;
 };
 
-/// Role: hands out slots; free ones first-in first-out, so that generations are spent evenly.
+/// Role: hands out slots; free ones first-in first-out, so that generations are spent evenly. New
+///   ones in runs, one for each group of threads: records side by side share cache lines.
 /// Threads: any.
 class SlotAllocator {
  public:
@@ -166,17 +168,24 @@ class SlotAllocator {
         return slot;
       }
     }
-    return high_water_.fetch_add(1, std::memory_order_relaxed);
+    Run& run = runs_.mine();
+    const std::lock_guard guard(run.latch);
+    if (run.next == run.end) {
+      run.next = high_water_.fetch_add(run_slots, std::memory_order_relaxed);
+      run.end = run.next + run_slots;
+    }
+    return run.next++;
   }
   void free(std::uint64_t slot) {
     const std::lock_guard guard(latch_);
     free_.push_back(slot);
     free_count_.store(free_.size() - first_, std::memory_order_relaxed);
   }
-  /// Slots at or above were never handed out.
+  /// Slots at or above were never handed out; below, the ends of runs were not either.
   [[nodiscard]] std::uint64_t high_water() const {
     return high_water_.load(std::memory_order_acquire);
   }
+  /// Of what was recovered, before anything is handed out.
   void set_high_water(std::uint64_t slot) { high_water_.store(slot, std::memory_order_release); }
   [[nodiscard]] std::uint64_t free_count() const {
     return free_count_.load(std::memory_order_relaxed);
@@ -188,6 +197,13 @@ class SlotAllocator {
   SpinLatch latch_;
   std::vector<std::uint64_t> free_;
   std::size_t first_ = 0;
+  static constexpr std::uint64_t run_slots = 64;
+  struct Run {
+    SpinLatch latch;
+    std::uint64_t next = 0;
+    std::uint64_t end = 0;
+  };
+  base::Shards<Run> runs_;
 };
 
 }  // namespace selvedge::graph

@@ -77,6 +77,12 @@ Status Attempt::load_snapshot(bool& usable) {
 Status Attempt::load_chunk(const snapshot::Chunk& chunk, snapshot::Tally& tally) {
   return chunk.records([&](const auto& record) -> Status {
     SELVEDGE_TRY(tally.add(chunk, record));
+    if constexpr (std::is_same_v<decltype(record), const snapshot::EmbeddingRecord&>) {
+      if (goes_back() && record.sequence > input_.until) {
+        embeddings_lost_.fetch_add(1, std::memory_order_relaxed);
+        return {};
+      }
+    }
     if constexpr (std::is_same_v<decltype(record), const snapshot::NameRecord&>) {
       return applier_.define(static_cast<graph::NameKind>(record.kind), record.id, record.text,
                              snapshot_->footer().names);
@@ -254,6 +260,9 @@ Status Attempt::note_embedding(const wal::FrameView& frame) {
           return fail(Error(ErrorCode::corruption, "a regenerable frame with another entry")
                           .mismatch("an embedding of " + std::to_string(header.entity),
                                     "an entry about " + std::to_string(change.id)));
+        }
+        if (goes_back() && sequence > input_.until) {
+          return Status{};  // the snapshot has what was before, unless it is lost anyway
         }
         return graph_.embeddings.restore(change.id, change.type, sequence, change.after)
                    ? Status{}

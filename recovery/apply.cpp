@@ -195,6 +195,39 @@ Status Applier::load(snapshot::ChunkType type, const snapshot::FreeSlot& slot) {
   return cover({.id = id_bits::make(slot.slot, slot.next_generation - 1), .node = node});
 }
 
+Status Applier::put_back(const Before& before) {
+  const Target target{before.id, before.node, before.source, before.target, before.type};
+  SELVEDGE_TRY(cover(target));
+  const std::uint64_t end = id_bits::slot(before.id) + 1;
+  raise(before.node ? node_end_ : edge_end_, end);
+  if (before.sequence == 0) {
+    // A tombstone is never older than what the slot held before: rebuild drops it.
+    return put(target, 1, true, {});
+  }
+  SELVEDGE_TRY(graph::ImageView::verify(before.image, before.node));
+  return put(target, before.sequence, false, before.image);
+}
+
+void Applier::age_to(std::uint64_t sequence) {
+  const auto age = [&](std::atomic<std::uint64_t>& word) {
+    const Head head{word.load(std::memory_order_relaxed)};
+    if (sequence_of(head) <= sequence) {
+      return;
+    }
+    if (head.is_inline()) {
+      word.store(Head::of_sequence(sequence).word, std::memory_order_relaxed);
+    } else {
+      head.version()->stamp.store(graph::stamp_of(sequence), std::memory_order_relaxed);
+    }
+  };
+  for (std::uint64_t slot = 0; slot < node_end() && graph_.nodes.covers(slot); ++slot) {
+    age(graph_.nodes.at(slot).head);
+  }
+  for (std::uint64_t slot = 0; slot < edge_end() && graph_.edges.covers(slot); ++slot) {
+    age(graph_.edges.at(slot).head);
+  }
+}
+
 Status Applier::redo(const graph::Change& change, std::uint64_t sequence, ApplyCount& count) {
   ++count.entries;
   const Target target = target_of(change);

@@ -13,6 +13,7 @@
 
 #include "graph/change.h"
 #include "graph/graph.h"
+#include "recovery/past_log.h"
 #include "snapshot/snapshot_format.h"
 #include "wal/frame.h"
 
@@ -48,6 +49,10 @@ class Applier {
   Status load(snapshot::ChunkType type, const snapshot::EdgeRecord& edge);
   Status load(snapshot::ChunkType type, const snapshot::FreeSlot& slot);
   Status load(snapshot::ChunkType type, const snapshot::EmbeddingRecord& embedding);
+  /// What was there, whatever is there now.
+  Status put_back(const Before& before);
+  /// What is newer than a sequence is taken for as old as that: it was the same then.
+  void age_to(std::uint64_t sequence);
   Status redo(const graph::Change& change, std::uint64_t sequence, ApplyCount& count);
   Status undo(const graph::Change& change, std::uint64_t sequence, ApplyCount& count);
 

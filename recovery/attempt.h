@@ -55,6 +55,10 @@ class Attempt {
   Status load_chunk(const snapshot::Chunk& chunk, snapshot::Tally& tally);
   Status analyse(bool& usable);
   Status analyse_past(bool& usable);
+  /// The state is recovered at a later point than it is asked for, and taken back from there.
+  [[nodiscard]] bool goes_back() const { return input_.past != nullptr && until_ > input_.until; }
+  Status take_back();
+  Status take_back_schema();
   Status note_past(const PastLog::Frame& frame);
   Status without_log();
   Status check_base(bool& usable) const;
@@ -86,6 +90,8 @@ class Attempt {
   wal::LogScanner scanner_;
   std::optional<snapshot::SnapshotReader> snapshot_;
   std::uint64_t low_water_ = 1;
+  std::uint64_t until_ = 0;  ///< with a past: how far the phases go
+  std::atomic<std::uint64_t> embeddings_lost_{0};
   TransactionTable table_;
   std::uint64_t plain_entries_ = 0;
   std::uint64_t log_names_ = 0;  ///< defined by the log so far
@@ -95,7 +101,8 @@ class Attempt {
     std::uint64_t sequence = 0;
     std::optional<graph::Definition> definition;
   };
-  std::vector<SchemaChange> log_schema_;  ///< in the log's order
+  std::vector<SchemaChange> log_schema_;   ///< in the log's order
+  std::vector<SchemaChange> then_schema_;  ///< what goes back: how the changed ones were
   Mutex schema_mutex_;
   std::vector<SchemaChange> snapshot_schema_ SELVEDGE_GUARDED_BY(schema_mutex_);
   bool bound_ = true;  ///< no frame contradicts the snapshot's footer

@@ -65,7 +65,8 @@ Attempt::Attempt(const RecoveryInput& input, Recovered& out)
       graph_(*input.graph),
       applier_(graph_),
       workers_(worker_count(input.options)),
-      scanner_(input.files, input.directory + "/wal") {}
+      scanner_(input.files, input.directory + "/wal"),
+      until_(input.until) {}
 
 Status Attempt::run(const snapshot::ManifestSnapshot* chosen, bool& usable) {
   const auto start = Clock::now();
@@ -79,6 +80,9 @@ Status Attempt::run(const snapshot::ManifestSnapshot* chosen, bool& usable) {
   out_.report.analyse.microseconds = microseconds_since(start);
   for (const ApplyPhase which : input_.order) {
     SELVEDGE_TRY(phase(which));
+  }
+  if (goes_back()) {
+    SELVEDGE_TRY(take_back());
   }
   const auto rebuild_start = Clock::now();
   SELVEDGE_TRY(cover_snapshot_slots());
@@ -258,6 +262,9 @@ Status Attempt::apply_schema() {
     apply(change);
   }
   for (SchemaChange& change : log_schema_) {
+    apply(change);
+  }
+  for (SchemaChange& change : then_schema_) {
     apply(change);
   }
   if (objects.empty()) {

@@ -38,7 +38,11 @@ std::optional<std::uint64_t> oldest_reachable(const RecoveryInput& input) {
   const auto oldest = std::find_if(listed.begin(), listed.end(), [&](const auto& each) {
     return has_log_of(*input.past, each) || each.low_water > each.end;
   });
-  return oldest == listed.end() ? std::nullopt : std::optional(oldest->end);
+  if (oldest == listed.end()) {
+    return std::nullopt;
+  }
+  // From there the log leads back as far as there is any.
+  return std::min(oldest->end, input.past->first() - 1);
 }
 
 /// What to begin with, the best first: newest snapshot first; behind the oldest (null), the log
@@ -56,6 +60,15 @@ std::vector<const snapshot::ManifestSnapshot*> bases(const RecoveryInput& input)
   }
   if (input.past == nullptr || input.past->first() <= 1) {
     all.push_back(nullptr);
+  }
+  if (!all.empty() || input.past->first() > input.until + 1) {
+    return all;
+  }
+  // The state at the end of a younger snapshot is taken back: the oldest first.
+  for (const snapshot::ManifestSnapshot& each : listed) {
+    if (each.end > input.until && has_log_of(*input.past, each)) {
+      all.push_back(&each);
+    }
   }
   return all;
 }

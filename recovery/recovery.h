@@ -58,7 +58,8 @@ struct Recovered {
 /// Every image carries its sequence, so each phase is idempotent and their order does not show.
 /// Work is partitioned by record slot over threads. Memory: the graph, plus bounded batches.
 /// With `past`, a snapshot that ends at or before `until` is the base, or the log from its
-/// beginning; `not_retained` names the oldest sequence that can be reached.
+/// beginning, or the oldest snapshot behind it, whose state is taken back; `not_retained` names the
+/// oldest sequence that can be reached.
 Result<Recovered> recover(const RecoveryInput& input);
 
 /// What recovery decided, made true on disk, in this order: the torn tail is erased and the rest

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "history/diff.h"
 #include "history/times.h"
 
 namespace selvedge::detail {
@@ -36,6 +37,7 @@ Result<std::unique_ptr<PastFiles>> PastFiles::open(FileSystem& files, const std:
 
 Status PastFiles::attach(const snapshot::Manifest& manifest, bool scanned) {
   reader_.reset();
+  store_ = manifest.store;
   log_ = std::make_unique<history::PathLog>(files_, path_);
   if (scanned) {
     SELVEDGE_TRY(log_->scan(manifest, true));
@@ -102,6 +104,34 @@ Result<wal::OwnedFrame> PastFiles::frame(std::uint64_t sequence) {
   }
   return wal::OwnedFrame{
       frame.header, frame.location, {frame.payload.begin(), frame.payload.end()}};
+}
+
+Status PastFiles::take_back(std::uint64_t then, std::uint64_t now, const graph::Names& names,
+                            const std::function<Status(const recovery::Before&)>& sink) {
+  Catalog catalog(files_, {path_, store_, false}, *log_, names);
+  history::DiffImpl diff(history::Lease(catalog, nullptr), then, now, {});
+  SELVEDGE_TRY(diff.prepare());
+  while (diff.next()) {
+    const LoggedChange& change = diff.change();
+    recovery::Before before;
+    before.node = change.is_node();
+    before.id = before.node ? change.node.value : change.edge.value;
+    if (!before.node) {
+      before.source = change.source.value;
+      before.target = change.target.value;
+      const auto type = names.of(graph::NameKind::type).find(change.type);
+      if (!type) {
+        return fail(Error(ErrorCode::corruption, "an edge of a type that no entry defines")
+                        .at(path_)
+                        .with_entity(before.id));
+      }
+      before.type = *type;
+    }
+    before.sequence = change.before ? change.before_sequence.value : 0;
+    before.image = change.before.bytes();
+    SELVEDGE_TRY(sink(before));
+  }
+  return diff.status() ? Status{} : fail(diff.status().error().clone());
 }
 
 }  // namespace selvedge::detail

@@ -9,6 +9,7 @@
 #include <selvedge/error.h>
 #include <selvedge/file_system.h>
 #include <selvedge/types.h>
+#include <selvedge/uuid.h>
 #include <selvedge/value.h>
 
 #include "history/frames.h"
@@ -42,6 +43,8 @@ class PastFiles final : public recovery::PastLog {
 
   Status read(std::uint64_t from, std::uint64_t to, const Sink& sink) override;
   Result<wal::OwnedFrame> frame(std::uint64_t sequence) override;
+  Status take_back(std::uint64_t then, std::uint64_t now, const graph::Names& names,
+                   const std::function<Status(const recovery::Before&)>& sink) override;
 
  private:
   PastFiles(FileSystem& files, std::string path) : files_(files), path_(std::move(path)) {}
@@ -50,6 +53,7 @@ class PastFiles final : public recovery::PastLog {
 
   FileSystem& files_;
   const std::string path_;
+  Uuid store_;
   std::unique_ptr<history::PathLog> log_;
   std::optional<history::PlaceReader> reader_;
   std::uint64_t first_ = 0;

@@ -486,7 +486,7 @@ Status StoreImpl::maintain_once() {
     run(manager_->close_zombies());
   }
   manager_->expire_old();
-  manager_->reclaim(false);
+  manager_->reclaim(txn::Manager::Reclaim::batch);
   if (checkpoint_due()) {
     run(take_checkpoint());
   }

@@ -22,7 +22,6 @@ Manager::Manager(graph::Graph& graph, wal::Log& log, const ManagerOptions& optio
       log_(log),
       options_(options),
       validation_(graph),
-      finished_last_(&finished_anchor_),
       reclaim_slot_(graph.epochs.acquire()),
       kept_from_(log.appended()),
       expiry_slot_(graph.epochs.acquire()) {
@@ -89,7 +88,7 @@ void Manager::reclaim_now_and_then() {
   constexpr std::uint32_t interval_ends = 64;
   if (since_reclaim_.mine().ends.fetch_add(1, std::memory_order_relaxed) % interval_ends ==
       interval_ends - 1) {
-    reclaim(false);
+    reclaim(Reclaim::mine);
   }
 }
 
@@ -219,8 +218,9 @@ Result<std::uint64_t> Manager::commit(State* state) {
     if (streamed) {
       std::erase(active_numbers_, state->number);
     }
-    finished_last_->next_finished.store(state, std::memory_order_release);
-    finished_last_ = state;
+    State*& last = finished_.at(state->home).last;
+    last->next_finished.store(state, std::memory_order_release);
+    last = state;
     validation_.publish(*state, appended.last);
   }
   pin.reset();
@@ -524,13 +524,13 @@ std::int64_t Manager::count(graph::CounterKind kind, std::uint32_t id, const Sta
                             std::uint64_t sequence) {
   const MutexLock lock(reclaim_mutex_);
   std::int64_t total = base_counts_.of(kind, id);
-  for (const State* state = finished_first_->next_finished.load(std::memory_order_acquire);
-       state != nullptr; state = state->next_finished.load(std::memory_order_acquire)) {
-    if (state->commit.load(std::memory_order_acquire) > sequence) {
-      break;
+  finished_.each([&](const Finished& finished) {
+    for (const State* state = finished.first->next_finished.load(std::memory_order_acquire);
+         state != nullptr && state->commit.load(std::memory_order_acquire) <= sequence;
+         state = state->next_finished.load(std::memory_order_acquire)) {
+      total += state->counts.of(kind, id);
     }
-    total += state->counts.of(kind, id);
-  }
+  });
   return self != nullptr ? total + self->counts.of(kind, id) : total;
 }
 

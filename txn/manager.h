@@ -1,10 +1,12 @@
 // Transactions: views, the way of a commit, rollback, and what happens after.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -125,8 +127,10 @@ class Manager {
   /// Both under the log lock (rules 2, 31, 32).
   Result<CheckpointStart> checkpoint_start();
 
-  /// Settles and frees what every view has passed. `everything`: all that can be, else a batch.
-  void reclaim(bool everything) noexcept SELVEDGE_NO_THREAD_SAFETY_ANALYSIS;
+  /// Settles and frees what every view has passed: a batch, and of it what the calling thread made;
+  /// a batch of each thread's; or all.
+  enum class Reclaim : std::uint8_t { mine, batch, everything };
+  void reclaim(Reclaim how) noexcept SELVEDGE_NO_THREAD_SAFETY_ANALYSIS;
   /// Exact count in a view.
   std::int64_t count(graph::CounterKind kind, std::uint32_t id, const State* self,
                      std::uint64_t sequence);
@@ -177,19 +181,36 @@ class Manager {
   void advance_kept() SELVEDGE_REQUIRES(reclaim_mutex_);
 
   // Settling (reclaim.cpp).
-  void settle_finished(std::size_t budget) SELVEDGE_REQUIRES(reclaim_mutex_);
-  void settle(State& state, std::uint64_t horizon) SELVEDGE_REQUIRES(reclaim_mutex_);
-  void settle_item(const WriteItem& item, std::uint64_t horizon);
+  struct Finished;
+  void settle_finished(Reclaim how) SELVEDGE_REQUIRES(reclaim_mutex_);
+  static bool left_behind(const Finished& finished, std::uint64_t reached);
+  void settle_home(Finished& finished, std::size_t budget, std::uint64_t floor,
+                   std::uint64_t reached) SELVEDGE_REQUIRES(reclaim_mutex_);
+  class Settling;
+  void settle(State& state, Settling& settling, std::uint64_t horizon)
+      SELVEDGE_REQUIRES(reclaim_mutex_);
+  void settle_item(const WriteItem& item, Settling& settling, std::uint64_t horizon);
   void prefetch_settled(std::span<const WriteItem> items, std::size_t next) const;
   void trim(const WriteItem& item, std::uint64_t horizon);
-  void prune_waiting(std::uint64_t floor) SELVEDGE_REQUIRES(reclaim_mutex_);
+  void prune_waiting(Finished& finished, std::uint64_t floor) SELVEDGE_REQUIRES(reclaim_mutex_);
   void prune_chain(const WriteItem& item, std::uint64_t floor) SELVEDGE_REQUIRES(reclaim_mutex_);
   void prune_items(const State& state, std::uint64_t floor) SELVEDGE_REQUIRES(reclaim_mutex_);
   bool no_view_between(const State& older, const State& newer) const
       SELVEDGE_REQUIRES(reclaim_mutex_);
-  void absorb(State& older, State& newer) SELVEDGE_REQUIRES(reclaim_mutex_);
+  void absorb(Finished& finished, State& newer) SELVEDGE_REQUIRES(reclaim_mutex_);
   void compact(State& state, std::uint64_t floor) SELVEDGE_REQUIRES(reclaim_mutex_);
   std::atomic<std::uint64_t>& head_of(const WriteItem& item);
+  [[nodiscard]] bool present(const WriteItem& item) const;
+  /// An entry of an adjacency list.
+  struct EntryPlace {
+    std::uint64_t node = 0;
+    std::uint64_t edge = 0;
+    std::uint32_t position = 0;
+    bool out = false;
+  };
+  void settle_entries(std::span<const EntryPlace> of_one_list, std::uint64_t horizon);
+  [[nodiscard]] std::optional<std::array<EntryPlace, 2>> places_of(std::uint64_t edge,
+                                                                   const WriteItem& item) const;
   void settle_edge(std::uint64_t id, const WriteItem& item, std::uint64_t horizon);
   void settle_label(std::uint64_t id, const WriteItem& item, std::uint64_t horizon);
   bool release_label(std::uint64_t id, const WriteItem& item);
@@ -214,17 +235,24 @@ class Manager {
 
   Mutex names_mutex_;
 
+  /// Committed transactions of one home (the threads that share a part), in commit order: what
+  /// settling touches lies in the caches of those who made it.
+  struct Finished {
+    State* last = &anchor;  ///< newest committed; under the log lock
+    // Under the reclaim lock.
+    alignas(128) State* first = &anchor;  ///< the last settled one: its next waits first
+    State* prune_at = nullptr;            ///< last looked at
+    State* prune_before = nullptr;        ///< the one before it
+    State anchor;                         ///< where the list begins in a new store
+  };
+  base::Shards<Finished> finished_;
+
   // Under the log lock.
   std::vector<std::uint64_t> active_numbers_;  ///< streamed and not ended in the log (rule 32)
-  State* finished_last_;                       ///< newest committed
 
   Mutex reclaim_mutex_;
-  State finished_anchor_;                      ///< where the list begins in a new store
-  State* finished_first_ = &finished_anchor_;  ///< the last settled one: its next waits first
   graph::ReaderSlot* const reclaim_slot_;
   graph::BaseCounts base_counts_ SELVEDGE_GUARDED_BY(reclaim_mutex_);
-  State* prune_at_ SELVEDGE_GUARDED_BY(reclaim_mutex_) = nullptr;      // last looked at
-  State* prune_before_ SELVEDGE_GUARDED_BY(reclaim_mutex_) = nullptr;  // the one before it
   std::vector<std::uint64_t> prune_views_ SELVEDGE_GUARDED_BY(reclaim_mutex_);
   base::ShardedCount waiting_;
   /// Where views of the past begin, while versions are kept. Never goes back.

@@ -75,24 +75,25 @@ void Manager::prune_chain(const WriteItem& item, std::uint64_t floor) {
 
 /// An old view holds settling back, but neither the versions that it cannot see, nor one write set
 /// for each commit: memory grows with what differs from what open views see, not with time.
-void Manager::prune_waiting(std::uint64_t floor) {
+void Manager::prune_waiting(Finished& finished, std::uint64_t floor) {
   if (waiting_.sum() < waiting_min || !graph_.epochs.views(prune_views_)) {
     return;
   }
   for (std::size_t budget = 1024; budget > 0; --budget) {
-    State* const before = prune_at_ != nullptr ? prune_at_ : finished_first_;
+    State* const before = finished.prune_at != nullptr ? finished.prune_at : finished.first;
     State* const state = before->next_finished.load(std::memory_order_acquire);
     if (state == nullptr || !state->stamped.load(std::memory_order_acquire) ||
         state->commit_sequence > floor) {
       return;
     }
     prune_items(*state, floor);
-    if (prune_at_ != nullptr && no_view_between(*prune_at_, *state)) {
-      absorb(*prune_at_, *state);
+    if (finished.prune_at != nullptr && no_view_between(*finished.prune_at, *state)) {
+      absorb(finished, *state);
     } else {
-      prune_before_ = before;
+      finished.prune_before = before;
     }
-    prune_at_ = state;  // the older one may be gone: before anything that can run out of memory
+    finished.prune_at =
+        state;  // the older one may be gone: before anything that can run out of memory
     if (state->writes.size() >= 2 * state->compacted_items + compact_items_min) {
       compact(*state, floor);
     }
@@ -121,7 +122,8 @@ bool Manager::no_view_between(const State& older, const State& newer) const {
 
 /// Moves an older write set into the next one, which keeps its commit sequence: for every view both
 /// are there, or neither.
-void Manager::absorb(State& older, State& newer) {
+void Manager::absorb(Finished& finished, State& newer) {
+  State& older = *finished.prune_at;
   // What can run out of memory comes first, and leaves two write sets that say the same.
   for (const bool nodes : {true, false}) {
     auto& from = nodes ? older.dropped_node_slots : older.dropped_edge_slots;
@@ -137,7 +139,7 @@ void Manager::absorb(State& older, State& newer) {
   older.writes.swap(newer.writes);
   newer.compacted_items = older.compacted_items;
   newer.counts = std::move(counts);
-  prune_before_->next_finished.store(&newer, std::memory_order_release);
+  finished.prune_before->next_finished.store(&newer, std::memory_order_release);
   older.writes.clear();
   recycle(&older);
   waiting_.add(-1);
@@ -151,10 +153,9 @@ void Manager::compact(State& state, std::uint64_t floor) {
     switch (item.kind()) {
       case WriteKind::delete_node:
       case WriteKind::delete_edge: {
-        const bool present = item.is_node() ? graph_.find(NodeId{item.id()}) != nullptr
-                                            : graph_.find(EdgeId{item.id()}) != nullptr;
-        if (!present || !gone_between_views(head_of(item).load(std::memory_order_acquire), floor)) {
-          return !present;
+        const bool there = present(item);
+        if (!there || !gone_between_views(head_of(item).load(std::memory_order_acquire), floor)) {
+          return !there;
         }
         item.is_node() ? remove_node(item.id()) : remove_edge(item.id(), item);
         return true;
@@ -163,10 +164,8 @@ void Manager::compact(State& state, std::uint64_t floor) {
       case WriteKind::add_label: return graph_.find(NodeId{item.id()}) == nullptr;
       default: break;
     }
-    const bool present = (item.is_node() ? graph_.find(NodeId{item.id()}) != nullptr
-                                         : graph_.find(EdgeId{item.id()}) != nullptr) &&
-                         head_of(item).load(std::memory_order_acquire) != 0;
-    return !present || (is_update(item.kind()) && !updated.insert(item.word).second);
+    const bool there = present(item) && head_of(item).load(std::memory_order_acquire) != 0;
+    return !there || (is_update(item.kind()) && !updated.insert(item.word).second);
   };
   // From the newest to the oldest: an entity is removed before its creation is looked at.
   std::size_t kept = state.writes.size();

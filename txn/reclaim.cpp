@@ -1,9 +1,14 @@
 // What happens to a write set after its commit: settling, trimming, giving back. Driven by the
-// write sets of finished transactions in commit order, never by scanning.
+// write sets of finished transactions, those of each home in commit order, never by scanning.
 
 #include <algorithm>
+#include <array>
 #include <mutex>
 #include <new>
+#include <optional>
+#include <span>
+#include <tuple>
+#include <utility>
 
 #include "base/mutants.h"
 #include "base/yield_point.h"
@@ -72,50 +77,154 @@ std::uint64_t Manager::horizon() {
 
 /// Part of a commit that is visible already, so it must not fail: where the system refuses memory,
 /// what was not done is done the next time.
-void Manager::reclaim(bool everything) noexcept try {
+void Manager::reclaim(Reclaim how) noexcept try {
   if (base::mutant(base::Mutant::stale_view)) {
     return;  // a view below the horizon must still find its versions
   }
   {
     std::unique_lock lock(reclaim_mutex_, std::defer_lock);
-    if (everything) {
+    if (how == Reclaim::everything) {
       lock.lock();
     } else if (!lock.try_lock()) {
       return;
     }
     advance_kept();
-    settle_finished(everything ? ~std::size_t{0} : 256);
+    settle_finished(how);
   }
-  graph_.epochs.collect();
+  how == Reclaim::mine ? graph_.epochs.collect_mine() : graph_.epochs.collect();
 } catch (const std::bad_alloc&) {
   return;
 }
 
-void Manager::settle_finished(std::size_t budget) {
+void Manager::settle_finished(Reclaim how) {
+  constexpr std::size_t batch = 256;
   const graph::OperationScope scope(graph_.schema);
   const graph::PinGuard pin(graph_.epochs, reclaim_slot_);
   const std::uint64_t floor = readable_from();
   const std::uint64_t reached =
       base::mutant(base::Mutant::horizon_ignores_views) ? floor : graph_.epochs.horizon(floor);
+  for (std::size_t home = 0; home < base::shard_count; ++home) {
+    Finished& finished = finished_.at(home);
+    if (how != Reclaim::mine || home == base::shard_of_thread() || left_behind(finished, reached)) {
+      settle_home(finished, how == Reclaim::everything ? ~std::size_t{0} : batch, floor, reached);
+    }
+  }
+}
+
+/// What threads leave that come no more is settled by the others.
+bool Manager::left_behind(const Finished& finished, std::uint64_t reached) {
+  constexpr std::uint64_t much = 4096;
+  const State* const next = finished.first->next_finished.load(std::memory_order_acquire);
+  return next != nullptr && next->commit.load(std::memory_order_acquire) + much < reached;
+}
+
+/// Marks entries of one list settled if their edges exist for every present and future view. Under
+/// the latch: a deleter puts its tombstone first and then clears the bits under the same latch.
+void Manager::settle_entries(std::span<const EntryPlace> of_one_list, std::uint64_t horizon) {
+  NodeRecord* owner = graph_.find(NodeId{of_one_list.front().node});
+  if (owner == nullptr) {
+    return;
+  }
+  const auto live = [](Head head) {
+    return head.is_inline() || !head.version()->has(Version::tombstone);
+  };
+  const NodeLatch latch(*owner);
+  for (const EntryPlace& place : of_one_list) {
+    const EdgeRecord* record = graph_.find(EdgeId{place.edge});
+    if (record != nullptr &&
+        entry_is(place.out ? owner->out : owner->in, place.position, place.edge) &&
+        holds_for_all_views(record->head.load(std::memory_order_seq_cst), horizon, live)) {
+      (place.out ? graph_.out_list(*owner) : graph_.in_list(*owner))
+          .settle(place.position, place.edge);
+    }
+  }
+}
+
+/// Where an edge's two entries are; none when it is gone.
+auto Manager::places_of(std::uint64_t edge, const WriteItem& item) const
+    -> std::optional<std::array<EntryPlace, 2>> {
+  const EdgeRecord* record = graph_.find(EdgeId{edge});
+  if (record == nullptr) {
+    return std::nullopt;
+  }
+  return std::array{
+      EntryPlace{record->source.load(std::memory_order_relaxed), edge, item.a, true},
+      EntryPlace{record->target.load(std::memory_order_relaxed), edge, item.b, false}};
+}
+
+void Manager::settle_edge(std::uint64_t id, const WriteItem& item, std::uint64_t horizon) {
+  if (const auto places = places_of(id, item)) {
+    settle_entries({&(*places)[0], 1}, horizon);
+    settle_entries({&(*places)[1], 1}, horizon);
+  }
+}
+
+/// Role: entries to settle, gathered by their lists: a hub's latch is taken once for many of them,
+///   and its cache lines come once.
+class Manager::Settling {
+ public:
+  Settling(Manager& manager, std::uint64_t horizon) : manager_(manager), horizon_(horizon) {}
+  ~Settling() { flush(); }
+  Settling(const Settling&) = delete;
+  Settling& operator=(const Settling&) = delete;
+
+  void add(std::uint64_t edge, const WriteItem& item) {
+    if (const auto places = manager_.places_of(edge, item)) {
+      if (count_ == places_.size()) {
+        flush();
+      }
+      places_[count_++] = (*places)[0];
+      places_[count_++] = (*places)[1];
+    }
+  }
+
+ private:
+  void flush() {
+    const auto by_list = [](const EntryPlace& a, const EntryPlace& b) {
+      return std::tie(a.node, a.out, a.position) < std::tie(b.node, b.out, b.position);
+    };
+    const auto all = std::span(places_).first(std::exchange(count_, 0));
+    std::sort(all.begin(), all.end(), by_list);
+    for (std::size_t from = 0, to = 0; from < all.size(); from = to) {
+      while (to < all.size() && to - from < latched_max && all[to].node == all[from].node &&
+             all[to].out == all[from].out) {
+        ++to;
+      }
+      manager_.settle_entries(all.subspan(from, to - from), horizon_);
+    }
+  }
+
+  static constexpr std::size_t latched_max = 32;  // writers of the node wait meanwhile
+  Manager& manager_;
+  const std::uint64_t horizon_;
+  std::array<EntryPlace, 128> places_{};
+  std::size_t count_ = 0;
+};
+
+/// In any order between homes: each item looks at what is there, and what a later transaction has
+/// removed already is not there any more (docs/concurrency.md, "Homes").
+void Manager::settle_home(Finished& finished, std::size_t budget, std::uint64_t floor,
+                          std::uint64_t reached) {
+  Settling settling(*this, reached);
   for (; budget > 0; --budget) {
-    State* state = finished_first_->next_finished.load(std::memory_order_acquire);
+    State* state = finished.first->next_finished.load(std::memory_order_acquire);
     if (state == nullptr || !state->stamped.load(std::memory_order_acquire)) {
       return;
     }
     if (state->commit_sequence > reached) {
-      prune_waiting(floor);
+      prune_waiting(finished, floor);
       return;
     }
-    settle(*state, reached);
-    if (prune_at_ == state) {
-      prune_at_ = nullptr;
-      prune_before_ = nullptr;
+    settle(*state, settling, reached);
+    if (finished.prune_at == state) {
+      finished.prune_at = nullptr;
+      finished.prune_before = nullptr;
     }
     // The settled state stays as the list's anchor; the one before it is done with.
-    if (finished_first_ != &finished_anchor_) {
-      recycle(finished_first_);
+    if (finished.first != &finished.anchor) {
+      recycle(finished.first);
     }
-    finished_first_ = state;
+    finished.first = state;
     waiting_.add(-1);
   }
 }
@@ -144,11 +253,11 @@ void Manager::prefetch_settled(std::span<const WriteItem> items, std::size_t nex
   });
 }
 
-void Manager::settle(State& state, std::uint64_t horizon) {
+void Manager::settle(State& state, Settling& settling, std::uint64_t horizon) {
   base::yield_point("txn.settle");
   for (std::size_t i = 0; i < state.writes.size(); ++i) {
     prefetch_settled(state.writes, i);
-    settle_item(state.writes[i], horizon);
+    settle_item(state.writes[i], settling, horizon);
   }
   for (; !state.counts.all().empty(); state.counts.drop_last()) {
     base_counts_.apply(state.counts.all().back());
@@ -157,7 +266,7 @@ void Manager::settle(State& state, std::uint64_t horizon) {
   state.writes.clear();
 }
 
-void Manager::settle_item(const WriteItem& item, std::uint64_t horizon) {
+void Manager::settle_item(const WriteItem& item, Settling& settling, std::uint64_t horizon) {
   const std::uint64_t id = item.id();
   const std::uint64_t slot = id_bits::slot(id);
   switch (item.kind()) {
@@ -171,7 +280,7 @@ void Manager::settle_item(const WriteItem& item, std::uint64_t horizon) {
       }
       break;
     case WriteKind::create_edge:
-      settle_edge(id, item, horizon);
+      settling.add(id, item);
       trim(item, horizon);
       break;
     case WriteKind::update_edge:
@@ -189,6 +298,11 @@ void Manager::settle_item(const WriteItem& item, std::uint64_t horizon) {
   }
 }
 
+bool Manager::present(const WriteItem& item) const {
+  return item.is_node() ? graph_.find(NodeId{item.id()}) != nullptr
+                        : graph_.find(EdgeId{item.id()}) != nullptr;
+}
+
 void Manager::retire_chain(const WriteItem& item, std::uint64_t head_word) {
   for (Head head{head_word}; !head.empty() && !head.is_inline();
        head.word = head.version()->prev()) {
@@ -201,6 +315,9 @@ void Manager::retire_chain(const WriteItem& item, std::uint64_t head_word) {
 void Manager::trim(const WriteItem& item, std::uint64_t horizon) {
   std::atomic<std::uint64_t>& head_word = head_of(item);
   Head head{head_word.load(std::memory_order_acquire)};
+  if (!present(item)) {
+    return;  // asked after the head was loaded: the slot may be another's, and its head too
+  }
   while (!head.empty() && !head.is_inline()) {
     Version* version = head.version();
     const std::uint64_t committed =
@@ -223,32 +340,6 @@ void Manager::trim(const WriteItem& item, std::uint64_t horizon) {
     }
     return;
   }
-}
-
-/// Marks an edge's two entries settled if the edge exists for every present and future view. Under
-/// the latch: a deleter puts its tombstone first and then clears the bits under the same latch.
-void Manager::settle_edge(std::uint64_t id, const WriteItem& item, std::uint64_t horizon) {
-  const EdgeRecord* record = graph_.find(EdgeId{id});
-  if (record == nullptr) {
-    return;
-  }
-  const auto settle_in = [&](std::uint64_t node, bool out, std::uint32_t position) {
-    NodeRecord* owner = graph_.find(NodeId{node});
-    if (owner == nullptr) {
-      return;
-    }
-    const NodeLatch latch(*owner);
-    const auto live = [](Head head) {
-      return head.is_inline() || !head.version()->has(Version::tombstone);
-    };
-    auto& head = out ? owner->out : owner->in;
-    if (entry_is(head, position, id) &&
-        holds_for_all_views(record->head.load(std::memory_order_seq_cst), horizon, live)) {
-      (out ? graph_.out_list(*owner) : graph_.in_list(*owner)).settle(position, id);
-    }
-  };
-  settle_in(record->source.load(std::memory_order_relaxed), true, item.a);
-  settle_in(record->target.load(std::memory_order_relaxed), false, item.b);
 }
 
 void Manager::kill_entries(std::uint64_t edge, const WriteItem& item) {

@@ -96,7 +96,7 @@ struct Footprint {
 /// Three states of an own version: *written* (in the chain, its entry in `buffer`), *logged* (its
 /// entry has a sequence; the version's distance says which), *committed* (the status word).
 struct State : graph::TxnStatus {
-  std::size_t home = 0;  ///< the pool that it belongs to
+  std::size_t home = 0;  ///< of the threads that use it
 
   // Set for each use.
   graph::ReaderSlot* slot = nullptr;
@@ -134,7 +134,7 @@ struct State : graph::TxnStatus {
   std::uint64_t commit_sequence = 0;
   std::size_t compacted_items = 0;  ///< of `writes`, when they were last looked through
   std::atomic<bool> stamped{false};
-  std::atomic<State*> next_finished{nullptr};
+  std::atomic<State*> next_finished{nullptr};  ///< of the same home
 
   [[nodiscard]] bool streamed() const { return first.load(std::memory_order_relaxed) != 0; }
   [[nodiscard]] bool wrote() const { return entries != 0 || streamed(); }

@@ -58,7 +58,7 @@ Result<Log::Section> Log::enter(std::uint64_t bytes_max) {
                               std::to_string(bytes_max)));
   }
   for (;;) {
-    log_lock_.lock_briefly();
+    log_lock_.lock();
     const Obstacle found = obstacle(bytes_max);
     if (found == Obstacle::none) [[likely]] {
       return Section(*this, bytes_max);
@@ -120,7 +120,7 @@ Status Log::grow_buffer(std::uint64_t bytes_max) {
   }
   bool crowded = false;
   {
-    MutexLock lock(log_lock_);
+    BriefLock lock(log_lock_);
     Buffer& buffer = *active_;
     crowded = buffer.filled > options_.buffer_bytes + buffer_start_bytes;
     if (!crowded && buffer.capacity < capacity) {
@@ -254,12 +254,12 @@ void Log::start_segment(PreparedSegment prepared, std::uint64_t now_us) {
 }
 
 LastFrame Log::last_frame() const {
-  MutexLock lock(log_lock_);
+  BriefLock lock(log_lock_);
   return last_frame_;
 }
 
 SegmentInfo Log::current_segment() const {
-  MutexLock lock(log_lock_);
+  BriefLock lock(log_lock_);
   return {segment_.header.number, segment_.header.salt};
 }
 

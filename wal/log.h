@@ -219,8 +219,8 @@ class Log {
   SegmentStore segments_;
 
   // Appenders. Nothing else shares these lines.
-  alignas(128) mutable Mutex log_lock_;
-  std::uint64_t next_sequence_ SELVEDGE_GUARDED_BY(log_lock_);
+  alignas(128) mutable BriefMutex log_lock_;
+  alignas(128) std::uint64_t next_sequence_ SELVEDGE_GUARDED_BY(log_lock_);
   Buffer* active_ SELVEDGE_GUARDED_BY(log_lock_) = nullptr;
   Segment segment_ SELVEDGE_GUARDED_BY(log_lock_);
   LastFrame last_frame_ SELVEDGE_GUARDED_BY(log_lock_);

@@ -48,7 +48,7 @@ Status Log::flush() {
 Status Log::close() {
   bool open = false;
   {
-    MutexLock lock(log_lock_);
+    BriefLock lock(log_lock_);
     open = !closed_;
   }
   if (open && !poisoned()) {
@@ -149,7 +149,7 @@ void Log::lead() {
 /// written only after this one is synced, since one write is in flight at a time.
 Log::Cut Log::cut(const Request& wanted) {
   const std::uint64_t now_us = files_.wall_clock_us();
-  MutexLock lock(log_lock_);
+  BriefLock lock(log_lock_);
   Cut result;
   std::optional<PreparedSegment> next;
   if (wanted.rotate_from == segment_.header.number && !closed_) {
@@ -247,7 +247,7 @@ LogStats Log::stats() const {
     MutexLock lock(group_lock_);
     result = stats_;
   }
-  MutexLock lock(log_lock_);
+  BriefLock lock(log_lock_);
   result.entries = next_sequence_ - first_sequence_;
   result.frames = frames_;
   result.bytes = bytes_;

@@ -326,8 +326,8 @@ class Store final : public Writer {
   /// The store in this directory as it was: with everything that had committed by then, and
   /// nothing else; also its indexes and constraints. For reading: writes return `read_only`.
   /// Nothing on disk changes, and whoever has the store open, here or elsewhere, is not hindered.
-  /// Cost: loads the newest snapshot that suits and reads the log from it to that point; with no
-  /// such snapshot, the log from its beginning, if it is all there.
+  /// Cost: loads the newest snapshot before that point and reads the log between; with no such
+  /// snapshot, the log from its beginning, or the oldest snapshot behind it and the log back.
   /// Errors: those of `open`; `not_retained`, naming the oldest sequence that can be had;
   /// `invalid_argument` behind the end of the log. docs/history.md, "The store as it was".
   static Result<Store> open_as_of(const std::string& path, Sequence at,

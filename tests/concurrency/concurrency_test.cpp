@@ -282,5 +282,112 @@ TEST_F(Concurrency, AcknowledgedCommitsSurvivePowerLossUnderLoad) {
   store_.reset();
 }
 
+// --- homes ---------------------------------------------------------------------------------------
+
+class Homes : public Concurrency {
+ protected:
+  void SetUp() override {
+    options_.background_maintenance = false;
+    Concurrency::SetUp();
+  }
+  /// In a thread of its own, so in another home; what it leaves waits there.
+  void elsewhere(std::function<void()> body) { run({std::move(body)}); }
+  NodeId node() {
+    const auto made = store_->create_node({"N"}, {{"v", 0}});
+    EXPECT_TRUE(made);
+    return made.value_or(NodeId{});
+  }
+  /// Enough ends for this thread to settle its own.
+  void commit_much(int commits = 256) {
+    for (int i = 0; i < commits; ++i) {
+      ASSERT_TRUE(store_->create_node({"Other"}));
+    }
+  }
+};
+
+TEST_F(Homes, ADeleteIsSettledBeforeTheCreationAndTheUpdatesThatItFollows) {
+  std::vector<NodeId> nodes;
+  std::vector<EdgeId> edges;
+  elsewhere([&] {
+    for (int i = 0; i < 12; ++i) {  // fewer ends than make it settle them
+      nodes.push_back(node());
+      const auto edge = store_->create_edge(nodes.front(), "E", nodes.back(), {{"w", i}});
+      ASSERT_TRUE(edge);
+      edges.push_back(*edge);
+      ASSERT_TRUE(store_->set(*edge, "w", i + 1));
+      ASSERT_TRUE(store_->set(nodes.back(), "v", i));
+      ASSERT_TRUE(store_->add_label(nodes.back(), "L"));
+    }
+  });
+  for (std::size_t i = 0; i < edges.size(); i += 2) {
+    ASSERT_TRUE(store_->delete_edge(edges[i]));
+  }
+  ASSERT_TRUE(store_->detach_delete_node(nodes[1]));
+  ASSERT_TRUE(store_->remove_label(nodes[2], "L"));
+  commit_much();  // settles the deletes, and gives their slots out again
+  const std::uint64_t waiting = store_->stats().finished_waiting;
+  EXPECT_GE(waiting, 60U) << "what the other thread left is still there";
+  std::vector<EdgeId> again;
+  for (int i = 0; i < 20; ++i) {
+    const auto edge = store_->create_edge(nodes[0], "E", nodes[5], {{"w", -i}});
+    ASSERT_TRUE(edge);
+    again.push_back(*edge);
+    ASSERT_TRUE(store_->set(*edge, "w", i));
+  }
+  ASSERT_TRUE(store_->maintain());
+  ASSERT_TRUE(store_->maintain());
+  EXPECT_LT(store_->stats().finished_waiting, waiting);
+  const auto view = store_->read();
+  for (std::size_t i = 0; i < again.size(); ++i) {
+    EXPECT_EQ((*view.get(again[i]))["w"].as_int64(), static_cast<std::int64_t>(i));
+  }
+  EXPECT_EQ(view.edge_count("E"), 12U - 6U - 1U + 20U);
+  EXPECT_EQ(view.node_count("L"), 10U);
+}
+
+TEST_F(Homes, WhatAThreadLeavesIsSettledByOthersWhenItIsFarBehind) {
+  elsewhere([&] { commit_much(50); });
+  EXPECT_EQ(store_->stats().finished_waiting, 50U);
+  commit_much(8192);
+  EXPECT_LT(store_->stats().finished_waiting, 2 * 64U);
+  expect_sound();
+}
+
+TEST_F(Homes, ThreadsUndoEachOthersWorkAndAllOfItSettles) {
+  std::vector<NodeId> hubs{node(), node()};
+  std::mutex mutex;
+  std::vector<EdgeId> left;
+  const auto make = [&](unsigned seed) {
+    std::mt19937 random(seed);
+    for (int i = 0; i < rounds; ++i) {
+      const auto edge = store_->create_edge(hubs[random() % 2], "E", hubs[random() % 2]);
+      ASSERT_TRUE(edge);
+      const std::lock_guard guard(mutex);
+      left.push_back(*edge);
+    }
+  };
+  const auto take = [&](unsigned seed) {
+    std::mt19937 random(seed);
+    for (int i = 0; i < rounds; ++i) {
+      std::optional<EdgeId> edge;
+      {
+        const std::lock_guard guard(mutex);
+        if (!left.empty()) {
+          std::swap(left[random() % left.size()], left.back());
+          edge = left.back();
+          left.pop_back();
+        }
+      }
+      if (edge) {
+        ASSERT_TRUE(random() % 2 == 0 ? store_->delete_edge(*edge)
+                                      : store_->set(*edge, "w", static_cast<std::int64_t>(i)));
+      }
+    }
+  };
+  run({[&] { make(1); }, [&] { take(2); }, [&] { make(3); }, [&] { take(4); }});
+  ASSERT_TRUE(store_->maintain());
+  expect_sound();
+}
+
 }  // namespace
 }  // namespace selvedge

@@ -17,8 +17,19 @@ TEST(SlotAllocator, NewSlotsRiseFromZero) {
   EXPECT_EQ(slots.high_water(), 0u);
   for (std::uint64_t slot = 0; slot < 10; ++slot) {
     EXPECT_EQ(slots.allocate(), slot);
+    EXPECT_GT(slots.high_water(), slot);
   }
-  EXPECT_EQ(slots.high_water(), 10u);
+}
+
+TEST(SlotAllocator, ThreadsTakeNewSlotsInRuns) {
+  SlotAllocator slots;
+  EXPECT_EQ(slots.allocate(), 0u);
+  std::thread([&] { EXPECT_EQ(slots.allocate(), 64u); }).join();
+  for (std::uint64_t slot = 1; slot < 64; ++slot) {
+    EXPECT_EQ(slots.allocate(), slot);
+  }
+  EXPECT_EQ(slots.allocate(), 128u);
+  EXPECT_EQ(slots.high_water(), 192u);
 }
 
 TEST(SlotAllocator, FreeSlotsComeBackInTheOrderOfFreeing) {
@@ -44,10 +55,11 @@ TEST(SlotAllocator, FreeingNeverLowersTheHighWaterMark) {
   for (int i = 0; i < 3; ++i) {
     slots.allocate();
   }
+  const std::uint64_t before = slots.high_water();
   slots.free(2);
-  EXPECT_EQ(slots.high_water(), 3u);
+  EXPECT_EQ(slots.high_water(), before);
   EXPECT_EQ(slots.allocate(), 2u);
-  EXPECT_EQ(slots.high_water(), 3u);
+  EXPECT_EQ(slots.high_water(), before);
 }
 
 TEST(SlotAllocator, GoesOnAboveARecoveredHighWaterMark) {
@@ -56,7 +68,7 @@ TEST(SlotAllocator, GoesOnAboveARecoveredHighWaterMark) {
   slots.set_high_water(1000);
   EXPECT_EQ(slots.allocate(), 17u);
   EXPECT_EQ(slots.allocate(), 1000u);
-  EXPECT_EQ(slots.high_water(), 1001u);
+  EXPECT_GT(slots.high_water(), 1000u);
 }
 
 TEST(SlotAllocator, TheOrderHoldsOverManyRounds) {
@@ -99,10 +111,9 @@ TEST(SlotAllocator, ThreadsNeverHoldTheSameSlot) {
     all.push_back(slots.allocate());
   }
   std::sort(all.begin(), all.end());
-  ASSERT_EQ(all.size(), slots.high_water());
-  for (std::uint64_t slot = 0; slot < all.size(); ++slot) {
-    ASSERT_EQ(all[slot], slot);
-  }
+  EXPECT_EQ(std::adjacent_find(all.begin(), all.end()), all.end());
+  EXPECT_LT(all.back(), slots.high_water());
+  EXPECT_GT(all.size() + held.size() * 64, slots.high_water()) << "only the ends of runs are left";
 }
 
 // --- tables ------------------------------------------------------------------------------------

@@ -220,6 +220,80 @@ TEST_F(AsOfTest, WhatIsNotRetainedIsRefusedWithTheOldestThatIs) {
   expect_all(oldest);
 }
 
+/// The end of the snapshot that a store was loaded from, which its file's name begins with.
+std::uint64_t snapshot_end(const Store& store) {
+  const std::string& file = store.recovery_report().snapshot;
+  return file.empty() ? 0 : std::stoull(file.substr(0, 20));
+}
+
+TEST_F(AsOfTest, BehindTheOldestSnapshotTheStateIsTakenBack) {
+  with_embeddings = false;
+  live_small([](Options& each) {
+    each.log_retention.everything = false;
+    each.log_retention.segments = 6;
+  });
+  std::size_t there = 0;
+  std::size_t back = 0;
+  for (std::uint64_t seed = 70; seed < 74; ++seed) {
+    live(seed, 200);
+    const std::uint64_t oldest = log().first().value;
+    for (auto each = states.lower_bound(oldest - 1); each != states.end(); ++each) {
+      const auto past = try_as_of(Sequence{each->first});
+      if (!past) {
+        // A transaction that was under way has its begin in log that is gone.
+        ASSERT_EQ(past.error().code(), ErrorCode::not_retained) << past.error().message();
+        continue;
+      }
+      ++there;
+      back += snapshot_end(*past) > each->first ? 1U : 0U;
+      EXPECT_EQ(testkit::state_hash(past->read()), each->second) << each->first;
+      const CheckReport report = past->check();
+      EXPECT_TRUE(report.faults.empty()) << each->first << ": " << report.faults.front();
+    }
+  }
+  EXPECT_GT(log().first(), Sequence{1});
+  EXPECT_GT(there, 100U);
+  EXPECT_GT(back, 50U);
+}
+
+TEST_F(AsOfTest, TakenBackTheSchemaIsThatOfThen) {
+  live_small([](Options& each) { each.log_retention.everything = false; });
+  for (int i = 0; i < 4; ++i) {
+    write_segments(3);
+    must(store->checkpoint());
+  }
+  close();
+  options.log_retention.segments = 1000;
+  open();
+  must(store->create_schema({SchemaKind::index, EntityKind::node, "N", {"v"}, {}, {}, "goes"}));
+  const NodeId kept = node(77);
+  const NodeId gone = node(78);
+  const Sequence then = store->stats().durable;
+  must(store->drop_schema("goes"));
+  must(store->create_schema({SchemaKind::index, EntityKind::node, "N", {"text"}, {}, {}, "comes"}));
+  must(store->delete_node(gone));
+  const NodeId reused = node(79);
+  for (int i = 0; i < 5; ++i) {
+    write_segments(3);
+    must(store->checkpoint());
+  }
+  ASSERT_GT(log().first(), Sequence{1});
+  ASSERT_LT(log().first(), then);
+  const Store past = as_of(then);
+  EXPECT_GT(snapshot_end(past), then.value);
+  ASSERT_EQ(past.schema().size(), 1U);
+  EXPECT_EQ(past.schema()[0].spec.name, "goes");
+  const ReadView view = past.read();
+  EXPECT_FALSE(view.exists(reused));
+  for (const auto& [id, value] : {std::pair{kept, 77}, std::pair{gone, 78}}) {
+    auto found = view.find_nodes("N", "v", value);
+    ASSERT_TRUE(found) << found.error().message();
+    ASSERT_TRUE(found->next());
+    EXPECT_EQ(found->id(), id);
+    EXPECT_FALSE(found->next());
+  }
+}
+
 TEST_F(AsOfTest, ADamagedSnapshotIsPassedOverForTheOneBefore) {
   live_small([](Options& each) { each.snapshots_kept = 5; });
   for (int i = 0; i < 3; ++i) {

@@ -255,7 +255,7 @@ class RandomHistory : public StoreTest {
       transaction();
     } else if (what < 16) {
       long_transaction();
-    } else if (what == 16) {
+    } else if (what == 16 && with_embeddings) {
       embedding();
     } else if (what == 17 && pick(3) == 0) {
       schema();
@@ -272,6 +272,7 @@ class RandomHistory : public StoreTest {
   std::map<std::uint64_t, std::uint64_t> states;
   std::map<std::uint64_t, Content> contents;
   bool keep_content = false;
+  bool with_embeddings = true;
   std::uint64_t last_view = 0;
   std::vector<std::unique_ptr<Transaction>> open_ones;
 };
