@@ -150,7 +150,11 @@ void put_change(Writer& to, const LoggedChange& change) {
 void put_member(Writer& to, const LoggedChange& change) {
   to.StartObject();
   put(to, "kind", to_string(change.kind));
-  put_change(to, change);
+  if (change.kind == EntryKind::other) {
+    put(to, "code", std::uint64_t{change.code});
+  } else {
+    put_change(to, change);
+  }
   to.EndObject();
 }
 

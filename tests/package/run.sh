@@ -11,3 +11,10 @@ cmake -S "$here" -B "$work/build" -G Ninja -DCMAKE_PREFIX_PATH="$work/prefix" \
 cmake --build "$work/build"
 "$work/build/package_test" "$work/store"
 "$work/build/package_crashes"
+
+# The command line, its manual and its completions are installed, and work from there.
+"$work/prefix/bin/selvedge" verify "$work/store" | grep -q "The store is sound."
+for file in man/man1/selvedge.1 bash-completion/completions/selvedge zsh/site-functions/_selvedge \
+  fish/vendor_completions.d/selvedge.fish; do
+  grep -q selvedge "$work/prefix/share/$file"
+done
