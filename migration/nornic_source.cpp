@@ -1,20 +1,14 @@
 // Reading a store of NornicDB: the newest snapshot, and the log behind it, in the order of its
 // sequences. docs/migration.md says what is held in memory.
 
+#include "migration/nornic_source.h"
+
 #include <selvedge/json.h>
 
 #include <algorithm>
-#include <deque>
-#include <map>
-#include <optional>
-#include <queue>
-#include <set>
 
 #include "io/file_util.h"
-#include "migration/json_stream.h"
 #include "migration/json_text.h"
-#include "migration/nornic_ops.h"
-#include "migration/record.h"
 
 namespace selvedge::migration {
 
@@ -22,90 +16,7 @@ namespace {
 
 constexpr std::uint64_t manifest_bytes_max = std::uint64_t{16} << 20;
 
-/// Entries that stand one behind the other, with rising sequences.
-struct Run {
-  std::size_t file = 0;
-  std::uint64_t at = 0;  ///< of the next entry
-  std::uint64_t end = 0;
-  std::uint64_t first = 0;  ///< sequence
-};
-
-class NornicSource final : public Source {
- public:
-  explicit NornicSource(const SourceContext& context)
-      : context_(context), ids_(context.options.database) {}
-
-  /// Finds the files and reads all logs once.
-  Status prepare(const std::string& directory);
-
-  Result<bool> next(Record& into) override;
-  Status rewind() override;
-  [[nodiscard]] std::uint64_t bytes_done() const override { return bytes_done_; }
-  [[nodiscard]] std::uint64_t bytes_total() const override { return bytes_total_; }
-  [[nodiscard]] std::string fingerprint() const override { return fingerprint_; }
-  [[nodiscard]] const std::vector<std::string>& edge_types() const override { return types_; }
-
- private:
-  enum class Stage : std::uint8_t { snapshot_nodes, snapshot_edges, log, done };
-  struct Reference {
-    std::size_t file = 0;
-    std::uint64_t offset = 0;
-  };
-  struct Open {
-    bool begun = false;
-    std::vector<Reference> entries;
-  };
-  using Next = std::pair<std::uint64_t, std::size_t>;  ///< sequence, run
-
-  Status find_logs(const std::string& directory);
-  Status read_manifest(const std::string& segments, std::set<std::string>& names);
-  Status find_runs();
-  Status find_runs_of(std::size_t file, bool active);
-  Status find_snapshot(const std::string& directory);
-  Status read_snapshot_facts();
-
-  Result<bool> next_of_snapshot(Record& into);
-  Result<bool> open_snapshot_part(const char* part);
-  Result<bool> next_entry(NornicEntry& into);
-  Result<bool> read_at(std::size_t file, std::uint64_t offset, NornicEntry& into);
-  Status advance_log();
-  Status take_entry(const NornicEntry& entry);
-  Status take_change(const NornicEntry& entry);
-  Status begin_replay(const NornicEntry& entry, const std::string& key);
-  [[nodiscard]] Status refuse(Error error, const Place& place) {
-    return context_.bad.add(place, std::move(error));
-  }
-  void note(std::string text) {
-    if (first_reading_) {
-      context_.report.notes.push_back(std::move(text));
-    }
-  }
-
-  SourceContext context_;
-  NornicIds ids_;
-  std::vector<NornicLogFile> logs_;
-  std::vector<Run> runs_;
-  std::optional<JsonStream> snapshot_;
-  std::uint64_t snapshot_sequence_ = 0;
-  std::uint64_t bytes_total_ = 0;
-  std::uint64_t bytes_done_ = 0;
-  std::string fingerprint_;
-  std::set<std::string> types_seen_;
-  std::vector<std::string> types_;
-  bool first_reading_ = true;
-
-  Stage stage_ = Stage::snapshot_nodes;
-  bool part_open_ = false;
-  bool part_first_ = true;
-  std::vector<Run> active_;
-  std::size_t next_run_ = 0;
-  std::priority_queue<Next, std::vector<Next>, std::greater<>> heap_;
-  std::map<std::size_t, NornicEntry> waiting_;  ///< the next entry of each active run
-  std::optional<NornicEntry> previous_;
-  std::map<std::string, Open> open_;
-  std::deque<Reference> replay_;
-  std::deque<Record> ready_;
-};
+}  // namespace
 
 // --- which files there are -----------------------------------------------------------------------
 
@@ -262,150 +173,6 @@ Status NornicSource::find_runs_of(std::size_t file, bool active) {
   close(at);
   fingerprint_ += std::to_string(log.size()) + ":" + std::to_string(crc) + ";";
   return {};
-}
-
-// --- the snapshot --------------------------------------------------------------------------------
-
-Status NornicSource::find_snapshot(const std::string& directory) {
-  const std::string folder = directory + "/snapshots";
-  SELVEDGE_TRY(const FileKind kind, context_.files.kind(folder));
-  if (kind != FileKind::directory) {
-    return {};
-  }
-  SELVEDGE_TRY(auto listed, context_.files.list(folder));
-  std::reverse(listed.begin(), listed.end());  // the name has the time: the newest first
-  for (const DirectoryEntry& each : listed) {
-    if (!each.name.starts_with("snapshot-") || !each.name.ends_with(".json")) {
-      continue;
-    }
-    SELVEDGE_TRY(InputFile file, InputFile::open(context_.files, folder + "/" + each.name));
-    snapshot_.emplace(std::move(file), context_.options.record_bytes_max);
-    Status good = read_snapshot_facts();
-    if (good) {
-      return {};
-    }
-    // An older one may do, with the log behind it.
-    SELVEDGE_TRY(refuse(std::move(good).error(), {folder + "/" + each.name}));
-    snapshot_.reset();
-    snapshot_sequence_ = 0;
-  }
-  return {};
-}
-
-/// Walks through all of it: what is not whole is not begun with.
-Status NornicSource::read_snapshot_facts() {
-  SELVEDGE_TRY(snapshot_->begin_object());
-  std::string name;
-  std::string text;
-  bool sequence = false;
-  for (bool first = true;; first = false) {
-    SELVEDGE_TRY(const bool more, snapshot_->next_member(first, name));
-    if (!more) {
-      break;
-    }
-    const bool part = name == "nodes" || name == "edges";
-    if (part) {
-      SELVEDGE_TRY(const bool list, snapshot_->begin_array());
-      if (list) {
-        for (bool begin = true;; begin = false) {
-          SELVEDGE_TRY(const bool element, snapshot_->next_element(begin, text));
-          if (!element) {
-            break;
-          }
-        }
-        continue;
-      }
-    }
-    SELVEDGE_TRY(snapshot_->value(text));
-    const auto value = value_from_json(text);
-    const auto* const number = value ? value->as<std::int64_t>() : nullptr;
-    const auto* const word = value ? value->as<std::string>() : nullptr;
-    bool good = true;
-    if (name == "sequence") {
-      sequence = number != nullptr && *number >= 0;
-      good = sequence;
-      snapshot_sequence_ = good ? static_cast<std::uint64_t>(*number) : 0;
-    } else if (name == "version") {
-      good = word != nullptr && *word == "1.0";
-    } else if (part) {
-      good = text == "null";
-    } else if (name != "timestamp") {
-      good = context_.options.ignore_unknown;
-    }
-    if (!good) {
-      return fail(Error(ErrorCode::corruption, "a member of the snapshot is wrong")
-                      .at(snapshot_->file().path(), snapshot_->place().offset)
-                      .mismatch("sequence, timestamp, nodes, edges, version \"1.0\"",
-                                json_string(name) + ": " + text.substr(0, 40)));
-    }
-  }
-  if (!sequence) {
-    return fail(Error(ErrorCode::corruption, "the snapshot has no sequence")
-                    .at(snapshot_->file().path(), 0));
-  }
-  return snapshot_->end();
-}
-
-/// Goes to the first element of a list. False: the snapshot has none.
-Result<bool> NornicSource::open_snapshot_part(const char* part) {
-  snapshot_->rewind();
-  SELVEDGE_TRY(snapshot_->begin_object());
-  std::string name;
-  std::string text;
-  for (bool first = true;; first = false) {
-    SELVEDGE_TRY(const bool more, snapshot_->next_member(first, name));
-    if (!more) {
-      return false;
-    }
-    if (name == part) {
-      return snapshot_->begin_array();
-    }
-    SELVEDGE_TRY(const bool list, snapshot_->begin_array());
-    if (!list) {
-      SELVEDGE_TRY(snapshot_->value(text));
-      continue;
-    }
-    for (bool begin = true;; begin = false) {  // not the list that is wanted
-      SELVEDGE_TRY(const bool element, snapshot_->next_element(begin, text));
-      if (!element) {
-        break;
-      }
-    }
-  }
-}
-
-Result<bool> NornicSource::next_of_snapshot(Record& into) {
-  const bool nodes = stage_ == Stage::snapshot_nodes;
-  if (!part_open_) {
-    SELVEDGE_TRY(part_open_, open_snapshot_part(nodes ? "nodes" : "edges"));
-    part_first_ = true;
-  }
-  std::string text;
-  while (part_open_) {
-    SELVEDGE_TRY(const bool more, snapshot_->next_element(part_first_, text));
-    part_first_ = false;
-    if (!more) {
-      part_open_ = false;
-      break;
-    }
-    if (text == "null") {
-      continue;
-    }
-    auto wanted = nodes ? parse_nornic_node(text, {}, ids_, context_.options.ignore_unknown, into)
-                        : parse_nornic_edge(text, {}, ids_, context_.options.ignore_unknown, into);
-    into.place = snapshot_->place();
-    into.bytes = text.size();
-    if (!wanted) {
-      const Error& error = wanted.error();
-      SELVEDGE_TRY(
-          refuse(bad_input(into.place, error.what(), error.expected(), error.found(), error.code()),
-                 into.place));
-    } else if (*wanted) {
-      return true;
-    }
-  }
-  bytes_done_ += snapshot_->file().size();
-  return false;
 }
 
 // --- the log -------------------------------------------------------------------------------------
@@ -593,8 +360,6 @@ Status NornicSource::take_change(const NornicEntry& entry) {
   ready_ = std::move(change.records);
   return {};
 }
-
-}  // namespace
 
 Result<std::unique_ptr<Source>> open_nornicdb(const SourceContext& context,
                                               const std::string& directory) {

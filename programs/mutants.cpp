@@ -48,15 +48,23 @@ class Hunt {
     ExploreOptions plain;
     plain.faults = false;
     const ExploreOptions faults;
-    for (const bool tiny : {true, false}) {
-      for (const Workload& workload : all) {
-        if (workload.tiny == tiny && explore(workload, plain)) {
-          return verdict_;
-        }
+    for (const Workload& workload : all) {
+      if (workload.tiny && explore(workload, plain)) {
+        return verdict_;
       }
+    }
+    for (const Workload& workload : all) {
+      const bool short_one = workload.name == "updates" || workload.name == "reopened";
+      if (short_one && explore(workload, faults)) {
+        return verdict_;
+      }
+    }
+    // Something of each before all of any: most bugs show soon in the workload that is made for
+    // them.
+    for (const std::uint64_t images_max : {2'000U, 10'000U, 0U}) {
+      plain.images_max = images_max;
       for (const Workload& workload : all) {
-        const bool short_one = workload.name == "updates" || workload.name == "reopened";
-        if (tiny && short_one && explore(workload, faults)) {
+        if (!workload.tiny && explore(workload, plain)) {
           return verdict_;
         }
       }

@@ -31,7 +31,6 @@ class Age : public StoreTest {
     now_us_ = now_us;
     faults->set_wall_clock_us(now_us_);
   }
-  [[nodiscard]] std::uint64_t now_us() const { return now_us_; }
   void maintain() { must(store->maintain()); }
   /// Time passes, and maintenance looks.
   void pass(milliseconds time) {
@@ -414,11 +413,7 @@ TEST_F(StreamedAge, AnAbortThatCannotBeLoggedEndsItAllTheSame) {
     faults->fail_next({.operation = test::Operation::sync_data});
     std::thread([&] { EXPECT_FALSE(store->sync()); }).join();
   });
-  maintain();
-  set_clock(now_us() + 500'000);
-  maintain();
-  set_clock(now_us() + 500'000);
-  maintain();
+  grow_old();
   ASSERT_TRUE(seams.done());
   EXPECT_TRUE(store->stats().poisoned);
   EXPECT_TRUE(tx.finished());
