@@ -174,15 +174,17 @@ std::string describe(const LoggedChange& change) {
   return fmt::format("code {}", change.code);
 }
 
+std::string metadata_text(std::span<const std::pair<std::string, std::string>> metadata) {
+  std::string text;
+  for (const auto& [key, value] : metadata) {
+    text += fmt::format("{}{}={}", text.empty() ? "" : ", ", key, value);
+  }
+  return text;
+}
+
 std::string describe(const LogEntry& entry) {
   switch (entry.kind) {
-    case EntryKind::tx_begin: {
-      std::string text;
-      for (const auto& [key, value] : entry.metadata) {
-        text += (text.empty() ? "" : ", ") + key + "=" + value;
-      }
-      return text;
-    }
+    case EntryKind::tx_begin: return metadata_text(entry.metadata);
     case EntryKind::tx_commit: return plural(entry.operations, "operation");
     case EntryKind::tx_abort: return std::string(entry.reason);
     case EntryKind::define_name:

@@ -1,7 +1,9 @@
 // Entities, changes and entries in words.
 #pragma once
 
+#include <span>
 #include <string>
+#include <utility>
 
 #include <selvedge/feed.h>
 #include <selvedge/read.h>
@@ -22,6 +24,9 @@ std::string properties_text(const LoggedImage& image);
 
 void put_node(Json& json, const Reader& reader, const Node& node);
 void put_edge(Json& json, const Reader& reader, const Edge& edge);
+
+/// "who=ada, why=audit", empty without.
+std::string metadata_text(std::span<const std::pair<std::string, std::string>> metadata);
 
 /// What an entry did, in one line.
 std::string describe(const LogEntry& entry);

@@ -49,7 +49,7 @@ std::string in_columns(const Rows& rows) {
     const std::string gap = columns_of(name) > width
                                 ? "\n" + std::string(indent, ' ')
                                 : std::string(indent - 2 - columns_of(name), ' ');
-    text += "  " + name + gap + wrapped(what, indent) + "\n";
+    text += fmt::format("  {}{}{}\n", name, gap, wrapped(what, indent));
   }
   return text;
 }

@@ -66,10 +66,7 @@ class ShowHistory final : public Command {
       json_line(context, json);
       return;
     }
-    std::string who;
-    for (const auto& [key, value] : version.metadata) {
-      who += (who.empty() ? "" : ", ") + key + "=" + value;
-    }
+    const std::string who = metadata_text(version.metadata);
     table.row({std::to_string(version.sequence.value), iso_time(version.timestamp),
                version.number.value == 0 ? "-" : std::to_string(version.number.value),
                who.empty() ? "-" : who,
