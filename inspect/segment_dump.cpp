@@ -34,8 +34,7 @@ SegmentFrameKind kind_of(wal::FrameKind kind) {
 /// After failure: stays at its end.
 class SegmentFrames {
  public:
-  SegmentFrames(wal::SegmentReader reader, bool compressed)
-      : reader_(std::move(reader)), compressed_(compressed) {
+  SegmentFrames(wal::SegmentReader reader, bool compressed) : reader_(std::move(reader)) {
     const wal::SegmentHeader& header = reader_.header();
     header_ = {header.store,
                header.number,
@@ -149,7 +148,6 @@ class SegmentFrames {
   }
 
   wal::SegmentReader reader_;
-  const bool compressed_;
   SegmentHeaderFacts header_;
   SegmentFrame frame_;
   Status status_;

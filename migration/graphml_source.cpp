@@ -437,7 +437,8 @@ void GraphmlSource::end_record() {
     return;
   }
   const std::string_view domain = inside_ == Inside::node ? "node" : "edge";
-  for (const auto& [id, key] : keys_) {
+  for (const auto& each_key : keys_) {
+    const auto& key = each_key.second;
     const bool there = !key.standard || (key.domain != "all" && key.domain != domain) ||
                        std::any_of(record_.properties.begin(), record_.properties.end(),
                                    [&](const auto& each) { return each.first == key.column.name; });

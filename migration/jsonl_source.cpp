@@ -63,7 +63,6 @@ class JsonlSource final : public Source {
   std::vector<JsonMember> members_;
   Counts seen_;
   bool ended_ = false;
-  std::uint64_t bad_before_ = 0;
 };
 
 enum Seen : std::uint32_t {

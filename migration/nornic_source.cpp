@@ -59,7 +59,9 @@ Status NornicSource::find_logs(const std::string& directory) {
     SELVEDGE_TRY(read_manifest(segments, names));
   }
   for (const std::string& name : names) {
-    SELVEDGE_TRY(NornicLogFile log, NornicLogFile::open(context_.files, segments + "/" + name));
+    std::string path = segments;
+    path.append("/").append(name);
+    SELVEDGE_TRY(NornicLogFile log, NornicLogFile::open(context_.files, path));
     logs_.push_back(std::move(log));
   }
   const std::string active = directory + "/wal/wal.log";
