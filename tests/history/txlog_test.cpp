@@ -327,7 +327,7 @@ TEST_F(TxlogTest, MaintenanceKeepsAnIndexOfEverySealedSegment) {
 
 TEST_F(TxlogTest, ADamagedOrMissingIndexChangesNothing) {
   small_segments();
-  const auto [one, two] = interleaved(100);
+  const Uuid one = interleaved(100).first;
   fill(200);
   for (int i = 0; i < 20; ++i) {
     must(store->maintain());
